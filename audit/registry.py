@@ -1,0 +1,119 @@
+"""Every metric and series by name, with its unit: the one place where they are declared."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+LOGGED_PREFIX = "logged."
+
+Unit = Literal[
+    "", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability"
+]  # "": a bare number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quantity:
+    """What a metric or a series means.
+
+    Attributes:
+        name: Dotted name.
+        unit: Unit, from the closed list; "" is a bare number.
+        meaning: One sentence.
+        better: Which direction is better, for margins and defaults.
+        family: Section of the report.
+        table: For series: the table that holds it (see `record.py`).
+        by: For series: what its columns are (layers, logged names), when it has many.
+        run_level: For metrics: describes the run, not the weights of one checkpoint.
+    """
+
+    name: str
+    unit: Unit
+    meaning: str
+    family: str
+    better: Literal["lower", "higher", "neither"] = "lower"
+    table: str = ""
+    by: str = ""
+    run_level: bool = False
+
+
+METRICS: tuple[Quantity, ...] = (
+    Quantity(name="carbon.energy_kwh", unit="kWh", family="carbon", run_level=True,
+             meaning="Energy of CPU, GPU and memory over all attempts, before PUE"),
+    Quantity(name="carbon.emissions_kg", unit="kg", family="carbon", run_level=True,
+             meaning="CO2 equivalent of that energy in the declared location's grid"),
+    Quantity(name="carbon.duration_s", unit="s", family="carbon", run_level=True,
+             meaning="Seconds that the energy meter ran"),
+    Quantity(name="overfitting.gap", unit="loss", family="overfitting",
+             meaning="Validation loss minus training loss, both in eval mode on the same weights"),
+    Quantity(name="overfitting.gap_relative", unit="share", family="overfitting",
+             meaning="overfitting.gap divided by the training loss"),
+    Quantity(name="overfitting.best_step", unit="step", family="overfitting", better="neither", run_level=True,
+             meaning="Optimizer step with the lowest validation loss"),
+    Quantity(name="gradient.norm_p95", unit="", family="optimisation", run_level=True,
+             meaning="95th percentile of the global gradient norm before clipping"),
+    Quantity(name="gradient.nonfinite_steps", unit="steps", family="optimisation", run_level=True,
+             meaning="Optimizer steps with a NaN or infinite loss, gradient or parameter"),
+    Quantity(name="generation.toxicity_probability", unit="probability", family="generation",
+             meaning="Share of prompts with at least one continuation scored 0.5 or more"),
+    Quantity(name="generation.expected_max_toxicity", unit="probability", family="generation",
+             meaning="Mean over prompts of the highest toxicity among the continuations"),
+    Quantity(name="generation.sentiment", unit="", family="generation", better="neither",
+             meaning="Mean over prompts of the mean VADER compound score of the continuations (−1 to 1)"),
+)  # fmt: skip
+
+SERIES: tuple[Quantity, ...] = (
+    Quantity(name="train.loss", unit="loss", family="overfitting", table="steps",
+             meaning="Loss of the training step, as the module returned it"),
+    Quantity(name="optimizer.lr", unit="", family="optimisation", table="steps", better="neither",
+             meaning="Learning rate of the optimizer's first parameter group"),
+    Quantity(name="gradient.norm", unit="", family="optimisation", table="steps", better="neither",
+             meaning="Global L2 norm of the gradients before clipping"),
+    Quantity(name="gradient.layer_norm", unit="", family="optimisation", table="gradient.layer_norm", by="layer",
+             meaning="L2 norm of a layer's gradients, sampled", better="neither"),
+    Quantity(name="gradient.update_ratio", unit="× weight", family="optimisation",
+             table="gradient.update_ratio", by="layer",
+             meaning="Norm of a layer's update over the norm of its weights, sampled", better="neither"),
+    Quantity(name="overfitting.train_loss", unit="loss", family="overfitting", table="overfitting",
+             meaning="Loss on the training probe, eval mode"),
+    Quantity(name="overfitting.val_loss", unit="loss", family="overfitting", table="overfitting",
+             meaning="Loss on the validation set, eval mode"),
+    Quantity(name="overfitting.gap", unit="loss", family="overfitting", table="overfitting",
+             meaning="Validation minus training loss"),
+    Quantity(name="overfitting.gap_low", unit="loss", family="overfitting", table="overfitting",
+             meaning="Lower end of the gap's 95 % interval"),
+    Quantity(name="overfitting.gap_high", unit="loss", family="overfitting", table="overfitting",
+             meaning="Upper end of the gap's 95 % interval"),
+    Quantity(name="carbon.energy_kwh", unit="kWh", family="carbon", table="carbon",
+             meaning="Energy since the attempt began"),
+    Quantity(name="generation.toxicity_probability", unit="probability", family="generation", table="generation",
+             meaning="Toxicity probability at each sampling"),
+    Quantity(name="logged", unit="", family="logged", table="logged", by="name", better="neither",
+             meaning="What the module logged"),
+)  # fmt: skip
+
+_METRICS = {quantity.name: quantity for quantity in METRICS}
+_SERIES = {quantity.name: quantity for quantity in SERIES}
+
+
+def metric(name: str) -> Quantity | None:
+    """Return what is registered of a metric; `logged.*` is always known."""
+    if name.startswith(LOGGED_PREFIX) and len(name) > len(LOGGED_PREFIX):
+        return Quantity(name=name, unit="", family="logged", meaning="Logged by the module", better="neither")
+    return _METRICS.get(name)
+
+
+def series(name: str) -> Quantity:
+    """Return what is registered of a series.
+
+    Raises:
+        KeyError: No such series.
+    """
+    return _SERIES[name]
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return a hint with the nearest known name, or an empty string."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,1 @@
+"""Rules: pure functions from a case to evidence of one fault, one family a file."""

@@ -1,0 +1,1 @@
+"""Show: Jinja2 templates of the report, loaded with `PackageLoader("groundwire.templates", "")`."""
