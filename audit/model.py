@@ -103,11 +103,11 @@ class Metric(Document):
         """Replace NaN and infinities by null, with the reason beside them."""
         if not isinstance(data, dict):
             return data
-        data = {
+        finite = {
             key: None if isinstance(item, float) and not math.isfinite(item) else item
             for key, item in data.items()
-        } | {"reason": data.get("reason") or _reason_for(data.get("value"))}
-        return data
+        }
+        return finite | {"reason": data.get("reason") or _reason_for(data.get("value"))}
 
     @model_validator(mode="after")
     def _null_has_reason(self) -> Self:

@@ -1,0 +1,1 @@
+"""Observe: Lightning callbacks. The only layer that knows Lightning."""

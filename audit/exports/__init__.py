@@ -1,0 +1,1 @@
+"""Exports: the verdict in the formats that other programs read."""

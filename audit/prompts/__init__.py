@@ -1,0 +1,1 @@
+"""Prompt sets written for Groundwire, as data files."""
