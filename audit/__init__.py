@@ -1,1 +1,1 @@
-"""Judge: the record, the rules, the policy and the gate. Imports neither Lightning nor, when loaded, torch."""
+"""Judge: the record, the rules, the policy and the gate. Never imports Lightning or, at load, torch."""

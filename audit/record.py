@@ -1,0 +1,308 @@
+"""Reads a record: everything that one run measured, whatever happened to the run or to its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import registry, runfile
+from .errors import RecordError
+from .recorder import index_file
+from .runfile import RunFile
+from .series import NO_STEP, Chunk, Rows, decode, unsealed_lines
+from .storage import Folder, open_folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """A quantity over optimizer steps, each step once.
+
+    Attributes:
+        name: Name in the registry.
+        column: Layer or logged name, for series that have many.
+        unit: Unit, from the registry.
+        step: Optimizer steps, counted from 1, ascending, shape [n].
+        value: Values, NaN and infinities included, shape [n].
+        time_s: Seconds since the attempt began, shape [n].
+        optimizer: Index of the optimizer that stepped, shape [n].
+    """
+
+    name: str
+    column: str | None
+    unit: str
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+    time_s: NDArray[np.float64]
+    optimizer: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one table as one attempt and rank wrote them."""
+
+    table: str
+    attempt: int
+    rank: int
+    rows: Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A run folder, read."""
+
+    url: str
+    run: RunFile
+    notes: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    _parts: tuple[_Part, ...] = ()
+    _events: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def open(cls, url: str | os.PathLike[str]) -> Self:
+        """Read the run folder at a path or fsspec URL.
+
+        Raises:
+            RecordError: It is missing, not a run folder, or written by a newer version.
+        """
+        folder = open_folder(url)
+        run, intact = runfile.parse(read_run_file(folder), f"{folder.url}/{runfile.NAME}")
+        reading = _Reading(folder, run)
+        if not intact:
+            reading.damage.append(f"{runfile.NAME}: its digest does not fit its content")
+        names = folder.names()
+        parts = tuple(reading.series(names))
+        events = tuple(reading.events(names))
+        return cls(
+            url=folder.url,
+            run=run,
+            notes=tuple(reading.notes),
+            damage=tuple(reading.damage),
+            _parts=parts,
+            _events=events,
+        )
+
+    def series(self, name: str, column: str | None = None) -> Series:
+        """Return a series, empty when the run has none.
+
+        Steps that were trained twice count once, as the last attempt took them. A training loss is the
+        mean over the micro-batches and ranks of its step; everything else is that of the lowest rank.
+
+        Raises:
+            KeyError: No series of that name is registered.
+        """
+        quantity = registry.series(name)
+        wanted = column if quantity.by else name
+        parts = [part for part in self._kept(quantity.table) if wanted in part.rows.columns]
+        merge = _mean_of_step if name == "train.loss" else _lowest_rank
+        return Series(name=name, column=column, unit=quantity.unit, **merge(_Points.of(parts, str(wanted))))
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Return the columns of a series that has many, in the order in which they first appeared."""
+        table = registry.series(name).table
+        return tuple(
+            dict.fromkeys(c for part in self._parts if part.table == table for c in part.rows.columns)
+        )
+
+    def _kept(self, table: str) -> Iterator[_Part]:
+        """Yield a table's rows without the steps that a later attempt trained again."""
+        for part in self._parts:
+            if part.table == table:
+                kept = part.rows.step <= self._last_step(part.attempt)
+                yield part if kept.all() else _Part(table, part.attempt, part.rank, part.rows.take(kept))
+
+    def _last_step(self, attempt: int) -> float:
+        """Return the last step of an attempt that no later attempt took again."""
+        return min((a.first_step for a in self.run.attempts if a.number > attempt), default=np.inf)
+
+    def events(self, kind: str, *, replayed: bool = False) -> list[dict[str, Any]]:
+        """Return the events of one kind; with `replayed` also those at steps that were trained again."""
+        found = (event for event in self._events if event.get("kind") == kind)
+        return [e for e in found if replayed or (e.get("step") or 0) <= self._last_step(e.get("attempt", 1))]
+
+
+def read_run_file(folder: Folder) -> bytes:
+    """Return the bytes of run.json.
+
+    Raises:
+        RecordError: There is none, or it cannot be read.
+    """
+    try:
+        return folder.read(runfile.NAME)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RecordError(_nothing_there(folder)) from error
+    except OSError as error:
+        raise RecordError(
+            f"Cannot read {folder.url}: {error.strerror or error}. Check who may read it."
+        ) from error
+
+
+def _nothing_there(folder: Folder) -> str:
+    try:
+        runs = sorted(name.split("/")[0] for name in folder.names() if name.count("/") == 1)
+        runs = [name for name in dict.fromkeys(runs) if folder.exists(f"{name}/{runfile.NAME}")]
+    except OSError:
+        runs = []
+    if runs:
+        return f"{folder.url} holds runs but is none itself: give one, the last is {folder.url}/{runs[-1]}."
+    hint = "give the folder that the training printed"
+    return f"{folder.url} is not a run folder (no {runfile.NAME} in it): {hint}."
+
+
+@dataclass
+class _Reading:
+    """One pass over a run folder, collecting what had to be dropped."""
+
+    folder: Folder
+    run: RunFile
+    notes: list[str] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+
+    def _lost(self, attempt: int, message: str) -> None:
+        """Say that something is missing: expected after a kill, damage after a clean end."""
+        closed = any(a.number == attempt and a.chunks is not None for a in self.run.attempts)
+        (self.damage if closed else self.notes).append(message)
+
+    def series(self, names: list[str]) -> Iterator[_Part]:
+        for attempt in self.run.attempts:
+            for rank in range(self.run.world_size):
+                name = index_file(attempt.number, rank)
+                chunks = list(self._index(name, attempt.number)) if name in names else []
+                if attempt.chunks and rank == 0 and len(chunks) != attempt.chunks:
+                    self.damage.append(
+                        f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing"
+                    )
+                for file in dict.fromkeys(chunk.file for chunk in chunks):
+                    rows = self._rows(file, [c for c in chunks if c.file == file], attempt.number)
+                    if rows is not None:
+                        yield _Part(_table(file), attempt.number, rank, rows)
+
+    def _index(self, name: str, attempt: int) -> Iterator[Chunk]:
+        for entry in self._lines(name, lambda _: attempt):
+            yield Chunk(str(entry["file"]), int(entry["start"]), int(entry["size"]), int(entry["crc32"]))
+
+    def _rows(self, file: str, chunks: list[Chunk], attempt: int) -> Rows | None:
+        try:
+            content = self.folder.read(file)
+        except OSError:
+            self._lost(attempt, f"{file}: missing")
+            return None
+        pieces = [self._cut(chunk, content, attempt) for chunk in chunks]
+        extra = len(content) - max(chunk.start + chunk.size for chunk in chunks)
+        if extra > 0:
+            self._lost(attempt, f"{file}: {extra} bytes after the last whole batch dropped")
+        if not pieces or pieces[0] is None:
+            return None
+        try:
+            return decode(piece for piece in pieces if piece is not None)
+        except ValueError as error:
+            self.damage.append(f"{file}: {error}")
+            return None
+
+    def _cut(self, chunk: Chunk, content: bytes, attempt: int) -> bytes | None:
+        piece = chunk.cut(content)
+        if piece is None and chunk.start + chunk.size > len(content):
+            self._lost(attempt, f"{chunk.file}: the batch at byte {chunk.start} is cut off and was dropped")
+        elif piece is None:
+            end = chunk.start + chunk.size
+            self.damage.append(
+                f"{chunk.file}: bytes {chunk.start}–{end} do not fit their checksum and were dropped"
+            )
+        return piece
+
+    def events(self, names: list[str]) -> Iterator[dict[str, Any]]:
+        for name in names:
+            if name.startswith("events") and name.endswith(".jsonl"):
+                found = list(self._lines(name, lambda event: int(event.get("attempt", 1))))
+                if name == "events.jsonl":
+                    self._count(name, found)
+                yield from found
+        if "events.jsonl" not in names:
+            self._count("events.jsonl", [])
+
+    def _count(self, name: str, found: list[dict[str, Any]]) -> None:
+        for attempt in self.run.attempts:
+            seen = sum(event.get("attempt") == attempt.number for event in found)
+            if attempt.events is not None and seen < attempt.events:
+                self.damage.append(f"{name}: {attempt.events - seen} of {attempt.events} lines missing")
+
+    def _lines(self, name: str, attempt_of: Any) -> Iterator[dict[str, Any]]:
+        """Yield the whole lines; a line missing between others is damage, one at the end of a kill is not."""
+        expected: dict[int, int] = {}
+        for number, document in enumerate(unsealed_lines(self.folder.read(name)), start=1):
+            if document is None:
+                self.notes.append(f"{name}: line {number} is not whole and was dropped")
+                continue
+            attempt = attempt_of(document)
+            if document.get("n") != expected.get(attempt, 1):
+                self.damage.append(
+                    f"{name}: a line before line {number} does not fit its checksum or is missing"
+                )
+            expected[attempt] = int(document.get("n", 0)) + 1
+            yield document
+
+
+def _table(file: str) -> str:
+    return file.removeprefix("series/").rsplit("-a", 1)[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Points:
+    """One column of several parts, end to end; all of shape [n]."""
+
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+    time_s: NDArray[np.float64]
+    optimizer: NDArray[np.int64]
+    rank: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: list[_Part], column: str) -> Self:
+        values = [part.rows.values[:, part.rows.columns.index(column)] for part in parts]
+        return cls(
+            step=_joined([part.rows.step for part in parts], np.int64),
+            value=_joined(values, np.float64),
+            time_s=_joined([part.rows.time_s for part in parts], np.float64),
+            optimizer=_joined([part.rows.optimizer for part in parts], np.int64),
+            rank=_joined([np.full(len(part.rows), part.rank) for part in parts], np.int64),
+        )
+
+
+def _joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    return np.concatenate(arrays).astype(dtype) if arrays else np.zeros(0, dtype=dtype)
+
+
+def _mean_of_step(points: _Points) -> dict[str, NDArray[Any]]:
+    step, first, inverse, counts = np.unique(
+        points.step, return_index=True, return_inverse=True, return_counts=True
+    )
+    total = np.bincount(inverse, weights=points.value, minlength=len(step)) if len(step) else points.value
+    last = np.full(len(step), -np.inf)
+    np.maximum.at(last, inverse, points.time_s)
+    return {
+        "step": step,
+        "value": total / np.maximum(counts, 1),
+        "time_s": last,
+        "optimizer": points.optimizer[first],
+    }
+
+
+def _lowest_rank(points: _Points) -> dict[str, NDArray[Any]]:
+    stepped = np.flatnonzero(points.optimizer != NO_STEP)
+    order = stepped[np.lexsort((stepped, -points.rank[stepped], points.step[stepped]))]
+    step = points.step[order]
+    last = np.append(step[1:] != step[:-1], True) if len(step) else np.zeros(0, dtype=bool)
+    chosen = order[last]  # of equal steps, the lowest rank's latest row
+    return {
+        "step": points.step[chosen],
+        "value": points.value[chosen],
+        "time_s": points.time_s[chosen],
+        "optimizer": points.optimizer[chosen],
+    }

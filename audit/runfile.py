@@ -1,0 +1,121 @@
+"""run.json: which run this is, how it was configured and how each attempt ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+
+from pydantic import Field, JsonValue, ValidationError
+
+from .errors import RecordError
+from .model import SCHEMA_VERSION, Document, RunStatus, digest_of
+
+NAME = "run.json"
+
+
+class Attempt(Document):
+    """One process's go at the run; a resumed run has several."""
+
+    number: int
+    status: RunStatus = RunStatus.RUNNING
+    started: str
+    ended: str | None = None
+    host: str
+    pid: int
+    first_step: int = Field(description="optimizer steps already taken when the attempt began")
+    steps: int | None = Field(default=None, description="optimizer steps taken when it ended")
+    epochs: int | None = None
+    exception: str | None = None
+    events: int | None = Field(default=None, description="events of rank 0, once it ended")
+    chunks: int | None = Field(default=None, description="chunks of series of rank 0, once it ended")
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process may still run: certain only on the same host."""
+        if self.status is not RunStatus.RUNNING:
+            return False
+        return self.host != socket.gethostname() or process_exists(self.pid)
+
+
+class RunFile(Document):
+    """Content of run.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    parent: str | None = None
+    model: str
+    started: str
+    world_size: int = 1
+    attempts: list[Attempt]
+    environment: dict[str, JsonValue] = Field(default={})
+    configuration: dict[str, JsonValue] = Field(default={})
+    digest: str = ""
+
+    @property
+    def status(self) -> RunStatus:
+        """How the latest attempt ended."""
+        return self.attempts[-1].status
+
+    def text(self) -> bytes:
+        """Return the file's content, sealed with its digest."""
+        document = self.model_dump(mode="json")
+        # `status` stands at the top for whoever reads the file without us.
+        document |= {"status": self.status.value}
+        return (json.dumps(document | {"digest": digest_of(document)}, indent=1) + "\n").encode()
+
+
+def parse(content: bytes, where: str) -> tuple[RunFile, bool]:
+    """Return what run.json says and whether its digest fits.
+
+    Raises:
+        RecordError: It is half-written, foreign, or written by a newer version.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise RecordError(f"{where} is not whole JSON: restore the run folder from a copy.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
+        raise RecordError(f"{where} was not written by Groundwire: give the path of a run folder.")
+    if document["schema_version"] > SCHEMA_VERSION:
+        versions = (
+            f"schema version {document['schema_version']}, this Groundwire reads up to {SCHEMA_VERSION}"
+        )
+        raise RecordError(f"{where} has {versions}: upgrade groundwire.")
+    intact = document.get("digest") == _digest(document)
+    document.pop("status", None)
+    try:
+        return RunFile.model_validate_json(json.dumps(document)), intact
+    except ValidationError as error:
+        raise RecordError(
+            f"{where} is not a valid run file ({_first(error)}): restore it from a copy."
+        ) from error
+
+
+def _digest(document: dict[str, JsonValue]) -> str | None:
+    try:
+        return digest_of(document | {"digest": ""})
+    except ValueError:
+        return None
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def process_exists(pid: int) -> bool:
+    """Return whether a process with this id runs on this host."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
