@@ -33,6 +33,7 @@ class Folder:
     """Files by relative name with forward slashes."""
 
     url: str
+    local = True
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes; of a file that grew, all of them.
@@ -124,6 +125,8 @@ def _write_all(file: Any, content: bytes) -> None:
 
 class RemoteFolder(Folder):
     """A folder on an object store: nothing can be appended there, so files grow by numbered segments."""
+
+    local = False
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")

@@ -1,0 +1,122 @@
+"""What a run ran on and how it was configured, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from pydantic import JsonValue
+from torch import nn
+
+from ..audit.recorder import plain
+
+PACKAGES = (
+    "groundwire", "torch", "lightning", "pytorch-lightning", "torchmetrics", "codecarbon", "evaluate",
+    "detoxify", "alt-profanity-check", "vaderSentiment", "transformers", "numpy", "scipy",
+)  # fmt: skip
+SECRET = re.compile(r"token|secret|passw|credential|api_?key", re.IGNORECASE)
+GIT_S = 0.5
+TEXT = 200  # characters of a hyperparameter that are kept
+
+
+def environment(trainer: Trainer) -> dict[str, JsonValue]:
+    """Return host-independent facts: versions, hardware, strategy, seed and the state of the code."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "strategy": type(trainer.strategy).__name__,
+        "world_size": trainer.world_size,
+        "precision": str(trainer.precision),
+        "seed": os.environ.get("PL_GLOBAL_SEED"),
+        "git": _git(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, JsonValue]:
+    commit = _run_git("rev-parse", "HEAD").strip()
+    if not commit:
+        return {}
+    diff = _run_git("diff", "HEAD")
+    return {"commit": commit, "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None}
+
+
+def _run_git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - constant arguments
+            ["git", *arguments],  # noqa: S607 - the user's own git
+            capture_output=True, timeout=GIT_S, check=False, text=True, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def configuration(trainer: Trainer, pl_module: LightningModule) -> dict[str, JsonValue]:
+    """Return hyperparameters under the prefixes that recommendations use: trainer, optimizer, data, model."""
+    return {
+        "trainer": {
+            "max_steps": trainer.max_steps,
+            "max_epochs": trainer.max_epochs,
+            "accumulate_grad_batches": trainer.accumulate_grad_batches,
+            "gradient_clip_val": trainer.gradient_clip_val,
+            "precision": str(trainer.precision),
+        },
+        "optimizer": _optimizer(trainer),
+        "data": _data(trainer),
+        "model": _model(pl_module),
+    }
+
+
+def _optimizer(trainer: Trainer) -> dict[str, JsonValue]:
+    if not trainer.optimizers:
+        return {}
+    optimizer = trainer.optimizers[0]
+    group = optimizer.param_groups[0]
+    options = {name: value for name, value in group.items() if name not in {"params", "param_names"}}
+    # A scheduler has already scaled `lr` for its first step.
+    lr = options.pop("initial_lr", options.get("lr"))
+    named = {"name": type(optimizer).__name__, "count": len(trainer.optimizers)}
+    return _capped(named | options | {"lr": float(lr) if lr is not None else None})
+
+
+def _data(trainer: Trainer) -> dict[str, JsonValue]:
+    declared = getattr(getattr(trainer, "datamodule", None), "hparams", {})
+    loader = trainer.train_dataloader
+    found = {
+        name: getattr(loader, name) for name in ("batch_size", "num_workers") if hasattr(loader, name)
+    }
+    return _capped(dict(declared) | found)
+
+
+def _model(pl_module: LightningModule) -> dict[str, JsonValue]:
+    dropouts = [m.p for m in pl_module.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
+    counts = {
+        "parameters": sum(p.numel() for p in pl_module.parameters()),
+        "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
+    }
+    found: dict[str, Any] = {"dropout": max(dropouts)} if dropouts else {}
+    return _capped(found | dict(pl_module.hparams) | counts)
+
+
+def _capped(options: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Return options as JSON, long ones cut, and without what looks like a secret."""
+    shown = {str(k): "(withheld)" if SECRET.search(str(k)) else plain(v) for k, v in options.items()}
+    return {name: value[:TEXT] if isinstance(value, str) else value for name, value in shown.items()}
