@@ -22,6 +22,10 @@ M = TypeVar("M", bound="Monitor")
 State = dict[str, Any]
 
 
+class MonitorError(Exception):
+    """What keeps a monitor from measuring, as a sentence that says what to do."""
+
+
 def guarded(hook: Callable[Concatenate[M, P], None]) -> Callable[Concatenate[M, P], None]:
     """Let a hook run only while its monitor measures; time it; let no exception out.
 
@@ -127,7 +131,8 @@ class Monitor(Callback):
 
     def fail(self, error: Exception) -> None:
         """Measure no more because something broke; say so once and go on training."""
-        problem = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        text = str(error) if isinstance(error, MonitorError) else f"{type(error).__name__}: {error}"
+        problem = (text.splitlines() or [text])[0][:400]
         self.failed, self.off = True, problem
         log.warning("groundwire: %s switched itself off, training goes on (%s)", self.name, problem)
         log.debug("groundwire: %s", self.name, exc_info=error)

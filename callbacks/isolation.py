@@ -1,0 +1,156 @@
+"""Calls the user's own step from a hook without leaving a trace in module, metrics or random numbers.
+
+What has to be kept is the list of traps that a validation step called from a hook falls into: logging that
+overwrites the user's values, metric objects that count the probe, statistics in buffers, outputs collected
+in lists, and attributes that the step sets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
+
+INTERNAL = frozenset(vars(nn.Module()))
+CONTAINERS = (list, dict, set, deque)
+DEPTH = 4  # containers in containers
+
+
+class Logged(dict[str, float]):
+    """What a step passed to `self.log` while it was shadowed."""
+
+    def log(self, name: str, value: Any, *_: Any, **__: Any) -> None:
+        """Stand in for `LightningModule.log`."""
+        if isinstance(value, Tensor) and value.numel() == 1:
+            self[name] = float(value.detach())
+        elif isinstance(value, int | float):
+            self[name] = float(value)
+
+    def log_dict(self, values: Any, *_: Any, **__: Any) -> None:
+        """Stand in for `LightningModule.log_dict`."""
+        for name, value in dict(values).items():
+            self.log(name, value)
+
+
+@contextmanager
+def isolated(module: LightningModule) -> Iterator[Logged]:
+    """Put `module` into eval mode for calls of its steps and afterwards back as it was; yield what it logs."""
+    logged = Logged()
+    with ExitStack() as stack:
+        stack.enter_context(isolate_rng(include_cuda=torch.cuda.is_available()))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(_attributes(module))
+        stack.enter_context(_metrics(module))
+        stack.enter_context(_buffers(module))
+        stack.enter_context(_eval_mode(module))
+        vars(module).update(log=logged.log, log_dict=logged.log_dict)
+        yield logged
+
+
+@contextmanager
+def _eval_mode(module: nn.Module) -> Iterator[None]:
+    modes = [(child, child.training) for child in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for child, training in modes:
+            child.training = training
+
+
+@contextmanager
+def _buffers(module: nn.Module) -> Iterator[None]:
+    """Swap buffers for copies: writing into the originals would break a backward that still needs them."""
+    kept = [
+        (child, name, buffer)
+        for child in module.modules()
+        if not isinstance(child, Metric)
+        for name, buffer in child.named_buffers(recurse=False)
+    ]
+    for child, name, buffer in kept:
+        setattr(child, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for child, name, buffer in kept:
+            setattr(child, name, buffer)
+
+
+@contextmanager
+def _metrics(module: nn.Module) -> Iterator[None]:
+    """Swap torchmetrics objects for copies; collections whole, because their members share state."""
+    kept: list[tuple[nn.Module, str, nn.Module]] = []
+    _swap_metrics(module, kept)
+    try:
+        yield
+    finally:
+        for parent, name, metric in kept:
+            parent.add_module(name, metric)
+
+
+def _swap_metrics(parent: nn.Module, kept: list[tuple[nn.Module, str, nn.Module]]) -> None:
+    for name, child in list(parent.named_children()):
+        if isinstance(child, Metric | MetricCollection):
+            kept.append((parent, name, child))
+            parent.add_module(name, child.clone())
+        else:
+            _swap_metrics(child, kept)
+
+
+@contextmanager
+def _attributes(module: nn.Module) -> Iterator[None]:
+    """Put back attributes that a step sets, and the content of containers that it fills."""
+    modules = [child for child in module.modules() if not isinstance(child, Metric | MetricCollection)]
+    values = [{k: v for k, v in vars(child).items() if k not in INTERNAL} for child in modules]
+    containers: dict[int, tuple[Any, Any]] = {}
+    for kept in values:
+        for value in kept.values():
+            _remember(value, containers, DEPTH)
+    try:
+        yield
+    finally:
+        for child, kept in zip(modules, values, strict=True):
+            _restore(vars(child), kept)
+        for container, content in containers.values():
+            _refill(container, content)
+
+
+def _remember(value: Any, containers: dict[int, tuple[Any, Any]], depth: int) -> None:
+    """Keep the content of a container; metrics in it, which no module knows, make room for copies."""
+    if type(value) not in CONTAINERS or id(value) in containers or depth == 0:
+        return
+    containers[id(value)] = value, value.copy()
+    for place, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(item, Metric | MetricCollection) and not isinstance(value, set | deque):
+            value[place] = item.clone()
+        else:
+            _remember(item, containers, depth - 1)
+
+
+def _restore(attributes: dict[str, Any], kept: dict[str, Any]) -> None:
+    for name in [name for name in attributes if name not in kept and name not in INTERNAL]:
+        del attributes[name]
+    for name, value in kept.items():
+        if attributes.get(name) is not value:
+            attributes[name] = value
+
+
+def _refill(container: Any, content: Any) -> None:
+    if isinstance(container, dict | set):
+        if container != content if isinstance(container, set) else not _same_items(container, content):
+            container.clear()
+            container.update(content)
+    elif len(container) != len(content) or any(a is not b for a, b in zip(container, content, strict=True)):
+        container.clear()
+        container.extend(content)
+
+
+def _same_items(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
+    return one.keys() == other.keys() and all(one[key] is other[key] for key in one)
