@@ -247,9 +247,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
         ValueError: The document holds NaN or an infinity.
     """
     content = {key: value for key, value in document.items() if key != "digest"}
-    text = json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import registry, runfile
 from .errors import RecordError
+from .model import RunStatus
 from .recorder import index_file
 from .runfile import RunFile
 from .series import NO_STEP, Chunk, Rows, decode, unsealed_lines
@@ -77,6 +78,7 @@ class Record:
         reading = _Reading(folder, run)
         if not intact:
             reading.damage.append(f"{runfile.NAME}: its digest does not fit its content")
+        reading.endings()
         names = folder.names()
         parts = tuple(reading.series(names))
         events = tuple(reading.events(names))
@@ -169,6 +171,12 @@ class _Reading:
         """Say that something is missing: expected after a kill, damage after a clean end."""
         closed = any(a.number == attempt and a.chunks is not None for a in self.run.attempts)
         (self.damage if closed else self.notes).append(message)
+
+    def endings(self) -> None:
+        """Notice an attempt that ended well and had stopped recording before, as on a full disk."""
+        for attempt in self.run.attempts:
+            if attempt.status is RunStatus.FINISHED and attempt.chunks is None:
+                self.damage.append(f"attempt {attempt.number}: recording stopped before the run ended")
 
     def series(self, names: list[str]) -> Iterator[_Part]:
         for attempt in self.run.attempts:

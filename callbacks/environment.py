@@ -100,9 +100,7 @@ def _optimizer(trainer: Trainer) -> dict[str, JsonValue]:
 def _data(trainer: Trainer) -> dict[str, JsonValue]:
     declared = getattr(getattr(trainer, "datamodule", None), "hparams", {})
     loader = trainer.train_dataloader
-    found = {
-        name: getattr(loader, name) for name in ("batch_size", "num_workers") if hasattr(loader, name)
-    }
+    found = {name: getattr(loader, name) for name in ("batch_size", "num_workers") if hasattr(loader, name)}
     return _capped(dict(declared) | found)
 
 

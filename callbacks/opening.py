@@ -102,9 +102,7 @@ def _begin(
     return folder.url, run.text(), 0, False
 
 
-def _go_on(
-    trainer: Trainer, state: dict[str, Any], dirpath: str
-) -> tuple[str, bytes, int, bool] | None:
+def _go_on(trainer: Trainer, state: dict[str, Any], dirpath: str) -> tuple[str, bytes, int, bool] | None:
     """Begin the next attempt in the record that the checkpoint names; None when that cannot be."""
     found = _find(state, dirpath)
     if found is None:

@@ -249,7 +249,7 @@ class Session:
         try:
             if self.rank == 0:
                 self._write_run(trainer, status, exception)
-                ending.conclude(self.folder, self.lead, status, failed=self.recorder is None, out=sys.stderr)
+                ending.conclude(self.folder, self.lead, status, out=sys.stderr)
         except Exception as error:  # noqa: BLE001 - the training has ended well, the audit must not spoil it
             log.warning("groundwire: the audit could not be written: %s", error)
         for callback in (*self.callbacks, *self.monitors):

@@ -1,1 +1,21 @@
 """Rules: pure functions from a case to evidence of one fault, one family a file."""
+
+from . import carbon, generalisation, generation, optimisation
+from .declaration import Rule
+
+RULES: tuple[Rule, ...] = (
+    optimisation.non_finite,
+    optimisation.exploding_gradient,
+    optimisation.vanishing_gradient,
+    optimisation.loss_spike,
+    optimisation.stagnant_loss,
+    optimisation.updates_too_large,
+    optimisation.updates_too_small,
+    generalisation.overfitting,
+    generalisation.overtraining,
+    generation.toxic_generations,
+    carbon.location_unknown,
+    carbon.mostly_modelled_energy,
+)
+
+__all__ = ["RULES", "Rule"]

@@ -1,0 +1,211 @@
+"""Judges a record: metrics, what every rule says of them, and what nobody has looked at."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from .measures import measure
+from .model import (
+    Audit,
+    Checkpoint,
+    Finding,
+    Metric,
+    MonitorReport,
+    NotChecked,
+    Outcome,
+    RuleOutcome,
+    Run,
+    RunStatus,
+)
+from .record import Record
+from .rules import RULES
+from .rules.case import Case
+from .rules.declaration import EDITION, CannotTellError, Fault, Rule
+
+log = logging.getLogger(__name__)
+
+SHORT_RUN = 20  # optimizer steps below which most rules cannot tell
+
+# What a reader might take for granted and what no monitor of this version measures.
+NEVER_CHECKED = (
+    NotChecked(what="group disparity", reason="no monitor compares groups of people yet"),
+    NotChecked(what="memorisation of training text", reason="no monitor looks for it yet"),
+    NotChecked(what="duplicates and leakage in the data", reason="no monitor reads the data itself yet"),
+)
+
+
+def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
+    """Return the audit of a record; the same record always gives the same audit."""
+    checkpoints = _checkpoints(record)
+    metrics = [_bound(metric, checkpoints) for metric in measure(record)]
+    case = Case(record, steps=_steps(record), metrics=metrics, configuration=dict(record.run.configuration))
+    outcomes = [(rule, *_ask(rule, case, record)) for rule in rules]
+    fired = {rule.name: fault for rule, _, fault in outcomes if fault is not None}
+    findings = [_finding(rule, fault, case, fired) for rule, _, fault in outcomes if fault is not None]
+    run = _run(record)
+    return Audit(
+        run=run,
+        metrics=metrics,
+        findings=_ordered(findings),
+        rules=[outcome for _, outcome, _ in outcomes],
+        monitors=_monitors(record, run),
+        checkpoints=checkpoints,
+        not_checked=_not_checked(record, metrics),
+        environment=record.run.environment,
+        configuration=record.run.configuration,
+    )
+
+
+def _ask(rule: Rule, case: Case, record: Record) -> tuple[RuleOutcome, Fault | None]:
+    """Return what one rule says; that it cannot tell or broke is said here, not by the rule."""
+    outcome, reason, fault = Outcome.CLEAR, _hindrance(rule, case, record), None
+    if reason:
+        outcome = Outcome.UNKNOWN
+    else:
+        try:
+            fault = rule.judge(case, rule.threshold)
+            outcome = Outcome.CLEAR if fault is None else Outcome.FIRED
+        except CannotTellError as error:
+            outcome, reason = Outcome.UNKNOWN, str(error)
+        except Exception as error:  # noqa: BLE001 - a broken rule is an error, never a pass
+            log.warning("groundwire: rule %s broke (%s: %s)", rule.code, type(error).__name__, error)
+            outcome, reason = Outcome.ERROR, f"{type(error).__name__}: {error}"
+    return RuleOutcome(rule=rule.code, name=rule.name, outcome=outcome, reason=reason or None), fault
+
+
+def _hindrance(rule: Rule, case: Case, record: Record) -> str:
+    if case.steps < SHORT_RUN and not rule.short_run:
+        return f"too short to judge: {case.steps} of {SHORT_RUN} optimizer steps"
+    missing = [need for need in rule.needs if not case.has(need)]
+    if not missing:
+        return ""
+    metric = case.metric(missing[0])
+    if metric is not None and metric.reason:
+        return f"{missing[0]}: {metric.reason}"
+    family = missing[0].partition(".")[0]
+    reasons = [
+        e["reason"] for e in record.events("monitor", replayed=True) if e["name"] == family and e["reason"]
+    ]
+    return f"{missing[0]} was not recorded" + (f": {reasons[-1]}" if reasons else "")
+
+
+def _finding(rule: Rule, fault: Fault, case: Case, fired: dict[str, Fault]) -> Finding:
+    cause = next((name for name in rule.follows_from if name in fired), None)
+    remedies = [remedy(case, fault) for remedy in rule.remedies]
+    return Finding(
+        rule=rule.code,
+        name=rule.name,
+        severity=rule.severity,
+        confidence=fault.confidence,
+        status=rule.status,
+        edition=EDITION,
+        summary=fault.summary,
+        evidence=list(fault.evidence),
+        mitigations=[mitigation for mitigation in remedies if mitigation is not None],
+        follows_from=next((r.code for r in RULES if r.name == cause), None),
+        step=fault.step,
+    )
+
+
+def _ordered(findings: list[Finding]) -> list[Finding]:
+    """Return findings most severe first, each right after the one that it follows from."""
+    ranked = sorted(findings, key=lambda finding: finding.severity.rank)
+    known = {finding.rule for finding in ranked}
+    ordered: list[Finding] = []
+
+    def place(finding: Finding) -> None:
+        if finding not in ordered:
+            ordered.append(finding)
+            for follower in ranked:
+                if follower.follows_from == finding.rule:
+                    place(follower)
+
+    for finding in ranked:
+        if finding.follows_from not in known:
+            place(finding)
+    return ordered + [finding for finding in ranked if finding not in ordered]
+
+
+def _steps(record: Record) -> int:
+    """Return the optimizer steps taken, also of a run that could not say so itself."""
+    told = record.run.attempts[-1].steps
+    if told is not None:
+        return told
+    seen = [record.series(name).step for name in ("train.loss", "optimizer.lr")]
+    return max((int(step[-1]) for step in seen if len(step)), default=record.run.attempts[-1].first_step)
+
+
+def _run(record: Record) -> Run:
+    run, last = record.run, record.run.attempts[-1]
+    spans = [_seconds(a.started, a.ended) for a in run.attempts if a.ended]
+    notes = list(record.notes)
+    if run.status is RunStatus.RUNNING and not last.alive:
+        notes.insert(0, "the process is gone and left no word: it was killed")
+    return Run(
+        id=run.id,
+        parent=run.parent,
+        status=run.status,
+        model=run.model,
+        started=run.started,
+        ended=last.ended,
+        duration_s=sum(spans) if spans else None,
+        steps=_steps(record),
+        epochs=last.epochs or 0,
+        attempts=len(run.attempts),
+        exception=last.exception,
+        notes=notes,
+        damage=list(record.damage),
+    )
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _monitors(record: Record, run: Run) -> list[MonitorReport]:
+    """Return the last word of each monitor; an error on any rank or attempt outweighs it."""
+    last: dict[str, dict[str, Any]] = {}
+    for event in record.events("monitor", replayed=True):
+        known = last.get(event["name"])
+        if known is None or known["status"] != "error":
+            last[event["name"]] = event
+    cost = sum(float(event["seconds"]) for event in record.events("cost", replayed=True))
+    reports = [_monitor(name, e["status"], e["reason"], e["seconds"], run) for name, e in last.items()]
+    return [*reports, _monitor("record", "ran", None, cost, run)]
+
+
+def _monitor(name: str, status: str, reason: str | None, seconds: float, run: Run) -> MonitorReport:
+    share = seconds / run.duration_s if run.duration_s else None
+    return MonitorReport(name=name, status=status, reason=reason, seconds=float(seconds), share=share)
+
+
+def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
+    told = [
+        NotChecked(what=str(e["what"]), reason=str(e["reason"]))
+        for e in record.events("not_checked", replayed=True)
+    ]
+    nulls = [
+        NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels
+    ]
+    return list({item.what: item for item in (*told, *nulls, *NEVER_CHECKED)}.values())
+
+
+def _checkpoints(record: Record) -> list[Checkpoint]:
+    """Return the checkpoints that the run kept, each path once, as last seen."""
+    found = {str(event["path"]): event for event in record.events("checkpoint", replayed=True)}
+    return [
+        Checkpoint(path=path, step=event.get("at_step"), file_sha256=event.get("file_sha256"))
+        for path, event in found.items()
+    ]
+
+
+def _bound(metric: Metric, checkpoints: list[Checkpoint]) -> Metric:
+    """Return the metric with the checkpoint whose weights it describes, when one was written at its step."""
+    quantity_is_of_run = metric.monitor in {"carbon", "gradient"} or metric.name == "overfitting.best_step"
+    if quantity_is_of_run or metric.step is None:
+        return metric
+    path = next((c.path for c in checkpoints if c.step == metric.step), None)
+    return metric.model_copy(update={"checkpoint": path})

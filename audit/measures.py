@@ -1,0 +1,171 @@
+"""Metrics computed from a record: every number that is not measured directly, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import registry
+from .model import Metric, Quality
+from .record import Record, Series
+
+CONFIDENCE = 0.95
+
+
+def measure(record: Record) -> list[Metric]:
+    """Return all metrics of a run; those of a monitor that could not measure are null, with the reason."""
+    off = {e["name"]: str(e["reason"]) for e in record.events("monitor", replayed=True) if e.get("reason")}
+    seen = {e["name"] for e in record.events("monitor", replayed=True)}
+    found: list[Metric] = []
+    for family, (names, compute) in FAMILIES.items():
+        if family in seen:
+            made = list(compute(record))
+            found += made
+            found += _nulls(family, [n for n in names if n not in {m.name for m in made}], off.get(family))
+    return found + list(_logged(record))
+
+
+def _nulls(monitor: str, names: list[str], reason: str | None) -> Iterator[Metric]:
+    for name in names:
+        quantity = registry.metric(name)
+        yield Metric(
+            name=name, value=None, unit=quantity.unit if quantity else "", quality=Quality.UNKNOWN,
+            method="not measured", monitor=monitor, reason=reason or "nothing was measured",
+        )  # fmt: skip
+
+
+def _metric(name: str, value: float | None, **fields: Any) -> Metric:
+    quantity = registry.metric(name)
+    return Metric(name=name, value=value, unit=quantity.unit if quantity else "", **fields)
+
+
+def _carbon(record: Record) -> Iterator[Metric]:
+    """Sum the last totals of every attempt and node: each attempt's energy was spent, whatever came after."""
+    last = {(e["attempt"], e["rank"]): e for e in record.events("energy", replayed=True)}
+    if not last:
+        return
+    readings = list(last.values())
+    unread = [a.number for a in record.run.attempts if a.number not in {number for number, _ in last}]
+    quality = Quality.UNKNOWN if unread else _quality(readings)
+    method = _carbon_method(readings, unread)
+    common: dict[str, Any] = {"quality": quality, "method": method, "monitor": "carbon"}
+    yield _metric("carbon.energy_kwh", _total(readings, "energy_kwh"), **common)
+    for kind in ("cpu", "gpu", "ram"):
+        parts = {"quality": Quality(_weakest(readings, kind)), "labels": {"component": kind}}
+        if any(kind in e["qualities"] for e in readings):
+            yield _metric("carbon.energy_kwh", _total(readings, f"{kind}_kwh"), **common | parts)
+    where = sorted({str(e["location"]) for e in readings if e["location"]})
+    known = all(e["location"] for e in readings)
+    reason = None if known else "location unknown: name it with CarbonMonitor(country_iso_code=…)"
+    located = {"method": f"{method}; grid of {', '.join(where)}"} if known else {}
+    modelled = {"quality": Quality.weakest([quality, Quality.MODELLED]) if known else Quality.UNKNOWN}
+    value = _total(readings, "emissions_kg") if known else None
+    yield _metric("carbon.emissions_kg", value, reason=reason, **common | located | modelled)
+    longest = {number: 0.0 for number, _ in last}
+    for (number, _), event in last.items():
+        longest[number] = max(longest[number], float(event["duration_s"]))
+    yield _metric("carbon.duration_s", sum(longest.values()), **common | {"quality": Quality.MEASURED})
+
+
+def _total(readings: list[dict[str, Any]], name: str) -> float:
+    return sum(float(event[name]) for event in readings)
+
+
+def _weakest(readings: list[dict[str, Any]], kind: str) -> Quality:
+    return Quality.weakest([Quality(e["qualities"].get(kind, "unknown")) for e in readings])
+
+
+def _quality(readings: list[dict[str, Any]]) -> Quality:
+    return Quality.weakest([Quality(quality) for e in readings for quality in e["qualities"].values()])
+
+
+def _carbon_method(readings: list[dict[str, Any]], unread: list[int]) -> str:
+    parts = sorted({f"{kind} {quality}" for e in readings for kind, quality in e["qualities"].items()})
+    unmetered = sum(float(e["unmetered_s"]) for e in readings if not isinstance(e["unmetered_s"], str))
+    text = f"codecarbon {readings[-1]['version']} offline, whole machine: {', '.join(parts)}"
+    text += f"; {unmetered:.1f} s at the start unmetered"
+    if unread:
+        text += (
+            f"; attempt {', '.join(map(str, unread))} broke before its first reading, its energy is missing"
+        )
+    return text
+
+
+def _overfitting(record: Record) -> Iterator[Metric]:
+    loss, train = record.series("overfitting.val_loss"), record.series("overfitting.train_loss")
+    if not len(loss):
+        return
+    step = int(loss.step[-1])
+    low, high = (_value_at(record.series(f"overfitting.gap_{end}"), step) for end in ("low", "high"))
+    probe = (record.events("probe", replayed=True) or [{}])[-1]
+    common: dict[str, Any] = {
+        "quality": Quality.MEASURED,
+        "monitor": "overfitting",
+        "step": step,
+        "n": probe.get("train", 0) + probe.get("val", 0) or None,
+        "confidence": CONFIDENCE if low is not None else None,
+    }
+    method = f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}; Welch interval over batches"
+    gap, base = float(loss.value[-1] - train.value[-1]), float(train.value[-1])
+    yield _metric("overfitting.gap", gap, low=low, high=high, method=method, **common)
+    scaled = [None if end is None or base <= 0 else end / base for end in (gap, low, high)]
+    reason = None if base > 0 else f"the training loss is {base:g}, a ratio to it means nothing"
+    relative = {"method": f"{method}, divided by the training loss", "reason": reason}
+    yield _metric("overfitting.gap_relative", scaled[0], low=scaled[1], high=scaled[2], **common | relative)
+    finite = np.where(np.isfinite(loss.value), loss.value, np.inf)
+    best = float(loss.step[int(finite.argmin())])
+    exact = {"n": len(loss), "confidence": None, "step": int(best)}
+    yield _metric("overfitting.best_step", best, method="lowest validation loss", **common | exact)
+
+
+def _value_at(series: Series, step: int) -> float | None:
+    found = series.value[series.step == step]
+    return float(found[-1]) if found.size and np.isfinite(found[-1]) else None
+
+
+def _gradient(record: Record) -> Iterator[Metric]:
+    norm, loss = record.series("gradient.norm"), record.series("train.loss")
+    if not len(norm):
+        return
+    skipped = {e["step"] for e in record.events("skipped_step")}
+    finite = norm.value[np.isfinite(norm.value)]
+    common: dict[str, Any] = {"quality": Quality.MEASURED, "monitor": "gradient", "step": int(norm.step[-1])}
+    value = float(np.percentile(finite, 95)) if finite.size else None
+    reason = None if finite.size else "no gradient norm was finite"
+    method = f"95th percentile over {finite.size:,} optimizer steps with finite gradients"
+    yield _metric("gradient.norm_p95", value, method=method, n=int(finite.size), reason=reason, **common)
+    broken = {int(s) for series in (norm, loss) for s in series.step[~np.isfinite(series.value)]} - skipped
+    method = "optimizer steps with a NaN or infinite loss or gradient"
+    method += f"; {len(skipped)} that the gradient scaler skipped not counted" if skipped else ""
+    yield _metric("gradient.nonfinite_steps", float(len(broken)), method=method, n=len(norm), **common)
+
+
+def _generation(record: Record) -> Iterator[Metric]:
+    for event in record.events("generation")[-1:]:
+        for document in event["metrics"]:
+            yield Metric.model_validate(document, strict=False)
+
+
+def _logged(record: Record) -> Iterator[Metric]:
+    for column in record.columns("logged"):
+        series = record.series("logged", column)
+        if len(series):
+            yield _metric(
+                f"{registry.LOGGED_PREFIX}{column}", float(series.value[-1]), quality=Quality.DECLARED,
+                method="logged by the module", monitor="logged", step=int(series.step[-1]),
+            )  # fmt: skip
+
+
+Compute = Callable[[Record], Iterator[Metric]]
+
+FAMILIES: dict[str, tuple[tuple[str, ...], Compute]] = {
+    "carbon": (("carbon.energy_kwh", "carbon.emissions_kg", "carbon.duration_s"), _carbon),
+    "overfitting": (
+        ("overfitting.gap", "overfitting.gap_relative", "overfitting.best_step"),
+        _overfitting,
+    ),
+    "gradient": (("gradient.norm_p95", "gradient.nonfinite_steps"), _gradient),
+    "generation": (("generation.toxicity_probability", "generation.expected_max_toxicity"), _generation),
+}

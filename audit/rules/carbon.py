@@ -1,0 +1,107 @@
+"""What keeps an energy or carbon figure from being believed."""
+
+from __future__ import annotations
+
+from ..model import Evidence, Mitigation, Severity
+from .case import Case
+from .declaration import Fault, rule
+
+
+def _name_location(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text='Say where the machine stands: CarbonMonitor(country_iso_code="…"), or the environment variable'
+        " CODECARBON_COUNTRY_ISO_CODE.",
+        gain="emissions become a number",
+        cost="none",
+        source="codecarbon's bundled factors differ more than a hundredfold between grids",
+    )
+
+
+@rule(
+    code="CO2001",
+    severity=Severity.LOW,
+    needs=("carbon.energy_kwh",),
+    threshold=0.0,
+    unit="",
+    short_run=True,
+    remedies=(_name_location,),
+)
+def location_unknown(case: Case, threshold: float) -> Fault | None:
+    """Flags runs whose energy is known and whose grid is not.
+
+    What it detects:
+        Energy was metered, and neither the callback nor codecarbon's configuration names a location.
+
+    Why it matters:
+        Without one, tools fall back on a world mean or on a country that nobody chose, and the same run may
+        differ a hundredfold. Groundwire then gives no emissions at all.
+
+    Example:
+        A machine without network and without CODECARBON_COUNTRY_ISO_CODE.
+
+    Known limits:
+        A declared location is believed.
+
+    References:
+        CodeCarbon documentation, Methodology.
+    """
+    energy, emissions = case.metric("carbon.energy_kwh"), case.metric("carbon.emissions_kg")
+    if energy is None or energy.value is None or (emissions is not None and emissions.value is not None):
+        return None
+    return Fault(
+        summary=f"{energy.value:.3g} kWh were spent in an unknown grid: emissions cannot be computed.",
+        evidence=(Evidence(summary="energy without a location", value=energy.value, unit="kWh"),),
+    )
+
+
+def _open_counters(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text="Let the process read the energy counters: on Linux with Intel or AMD,"
+        " chmod a+r /sys/class/powercap/intel-rapl*/*/energy_uj; on virtual machines ask the provider.",
+        gain="measured instead of modelled energy",
+        cost="administrator rights once; counters can leak timing to other users of the machine",
+        source="CodeCarbon documentation, RAPL metrics",
+    )
+
+
+@rule(
+    code="CO2002",
+    severity=Severity.INFO,
+    needs=("carbon.energy_kwh",),
+    threshold=0.5,
+    unit="share of the energy",
+    short_run=True,
+    remedies=(_open_counters,),
+)
+def mostly_modelled_energy(case: Case, threshold: float) -> Fault | None:
+    """Flags energy figures that are mostly an estimate from load and nominal power.
+
+    What it detects:
+        More than `threshold` of the energy comes from components that have no counter which could be read.
+
+    Why it matters:
+        Models of energy err by up to 40 % against a meter at the wall.
+
+    Example:
+        A virtual machine, where the processor's energy counters are hidden.
+
+    Known limits:
+        Which component was measured is what codecarbon says of itself.
+
+    References:
+        arXiv 2509.22092, on the error of software energy meters.
+    """
+    parts = [event for event in case.events("energy")][-1:]
+    if not parts:
+        return None
+    qualities, total = parts[0].get("qualities", {}), parts[0].get("energy_kwh") or 0.0
+    modelled = sum(
+        parts[0].get(f"{kind}_kwh", 0.0) for kind, found in qualities.items() if found == "modelled"
+    )
+    share = modelled / total if total else 0.0
+    if share <= threshold:
+        return None
+    return Fault(
+        summary=f"{share:.0%} of the energy is modelled, not measured.",
+        evidence=(Evidence(summary="modelled share", value=share, limit=threshold, unit="share"),),
+    )

@@ -1,0 +1,166 @@
+"""What a rule may look at: series, events, metrics and configuration of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import Metric
+from ..record import Series
+from .declaration import CannotTellError
+
+Floats = NDArray[np.float64]
+
+
+class Source(Protocol):
+    """What a case needs of a record."""
+
+    def series(self, name: str, column: str | None = None) -> Series:
+        """Return a series, empty when there is none."""
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Return the columns of a series that has many."""
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return the events of one kind."""
+
+
+class Case:
+    """One run, as rules see it."""
+
+    def __init__(
+        self,
+        record: Source,
+        *,
+        steps: int,
+        metrics: Sequence[Metric] = (),
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._record, self.steps = record, steps
+        self._metrics = {metric.name: metric for metric in metrics if not metric.labels}
+        self._configuration = configuration or {}
+        self._cache: dict[tuple[str, str | None], Series] = {}
+
+    def series(self, name: str, column: str | None = None) -> Series:
+        """Return a series, read once."""
+        if (name, column) not in self._cache:
+            self._cache[name, column] = self._record.series(name, column)
+        return self._cache[name, column]
+
+    def by_optimizer(self, name: str) -> Iterator[Series]:
+        """Yield a series apart for each optimizer: their scales have nothing to do with each other."""
+        whole = self.series(name)
+        for optimizer in np.unique(whole.optimizer):
+            chosen = whole.optimizer == optimizer
+            yield replace(
+                whole,
+                step=whole.step[chosen],
+                value=whole.value[chosen],
+                time_s=whole.time_s[chosen],
+                optimizer=whole.optimizer[chosen],
+            )
+
+    def one_loss(self) -> Series:
+        """Return the training loss.
+
+        Raises:
+            CannotTellError: Several optimizers play against each other, as in a GAN.
+        """
+        if self.setting("optimizer.count") not in (None, 1):
+            raise CannotTellError("several optimizers share the training: their losses need not fall")
+        return self.series("train.loss")
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Return the columns of a series that has many."""
+        return self._record.columns(name)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return the events of one kind."""
+        return self._record.events(kind)
+
+    def metric(self, name: str) -> Metric | None:
+        """Return the total of a metric, also when its value is null."""
+        return self._metrics.get(name)
+
+    def setting(self, key: str) -> Any:
+        """Return a configured value by its dotted key, None when there is none."""
+        prefix, _, name = key.partition(".")
+        return self._configuration.get(prefix, {}).get(name)
+
+    def number(self, key: str) -> float | None:
+        """Return a configured value when it is a positive number."""
+        found = self.setting(key)
+        return (
+            float(found)
+            if isinstance(found, int | float) and not isinstance(found, bool) and found > 0
+            else None
+        )
+
+    def has(self, name: str) -> bool:
+        """Return whether a series or a metric with a value is there."""
+        found = self.metric(name)
+        return (found is not None and found.value is not None) or self._has_series(name)
+
+    def _has_series(self, name: str) -> bool:
+        try:
+            columns = self.columns(name)
+        except KeyError:
+            return False
+        return bool(columns) and any(len(self.series(name, c)) for c in (None, columns[0]))
+
+    def energy_after(self, step: int) -> tuple[float, float] | None:
+        """Return the energy (kWh) spent after `step` and its share of the whole, from the run's own meter."""
+        energy = self.series("carbon.energy_kwh")
+        total = float(energy.value[-1]) if len(energy) else 0.0
+        if total <= 0 or len(energy) < 2:
+            return None
+        spent = float(np.interp(step, [0, *energy.step], [0.0, *energy.value]))
+        return total - spent, 1 - spent / total
+
+
+def nice(value: float, digits: int = 2) -> float:
+    """Return a value rounded to what a person would set."""
+    return float(f"{value:.{digits}g}")
+
+
+def smooth(value: Floats, width: int) -> Floats:
+    """Return the mean of each window of `width` values; shape [n] to [n − width + 1]."""
+    if value.size < width:
+        return np.zeros(0)
+    sums = np.cumsum(np.insert(value, 0, 0.0))
+    return np.asarray((sums[width:] - sums[:-width]) / width)
+
+
+def robust_z(value: Floats, *, window: int = 100, stride: int = 10) -> tuple[Floats, Floats]:
+    """Return robust z scores of log values against the values before them, and the medians used.
+
+    z = 0.6745 · (log x − median) / MAD over the last `window` values, renewed every `stride` values, after
+    one window of warm-up (0 before it). Only positive, finite values enter.
+
+    Returns:
+        z and trailing median (not its logarithm), both of shape [n].
+    """
+    z, median = np.zeros(value.size), np.full(value.size, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where((value > 0) & np.isfinite(value), np.log(value), np.nan)
+    for start in range(window, value.size, stride):
+        before = logs[start - window : start]
+        before = before[np.isfinite(before)]
+        if before.size < window // 2:
+            continue
+        middle = float(np.median(before))
+        spread = max(float(np.median(np.abs(before - middle))), 1e-3)
+        block = slice(start, start + stride)
+        z[block] = 0.6745 * (logs[block] - middle) / spread
+        median[block] = np.exp(middle)
+    return np.nan_to_num(z, nan=0.0), median
+
+
+def sampled_columns(case: Case, name: str) -> dict[str, Series]:
+    """Return all columns of a sampled series that hold anything."""
+    found = {column: case.series(name, column) for column in case.columns(name)}
+    return {column: series for column, series in found.items() if len(series)}

@@ -1,0 +1,182 @@
+"""Faults of generalisation: what the model has learned by heart, and training that no longer helps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..model import Confidence, Evidence, Mitigation, Severity
+from ..record import Series
+from .case import Case, nice
+from .declaration import CannotTellError, Fault, rule
+
+STRIPS = 3
+MOST_DROPOUT = 0.5
+
+
+def _regularise(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend more of the regularisation that the model already has a setting for."""
+    settings: dict[str, bool | int | float | str] = {}
+    dropout, decay = case.setting("model.dropout"), case.setting("optimizer.weight_decay")
+    if isinstance(dropout, int | float) and dropout < MOST_DROPOUT:
+        settings["model.dropout"] = nice(min(MOST_DROPOUT, dropout + 0.2))
+    if isinstance(decay, int | float) and decay < 0.1:
+        settings["optimizer.weight_decay"] = 0.1
+    if not settings:
+        return None
+    told = " and ".join(
+        f"{key.partition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()
+    )
+    return Mitigation(
+        text=f"Regularise: {told}.",
+        settings=settings,
+        gain="a smaller gap at the same model size",
+        cost="the training loss falls more slowly",
+        source="Srivastava et al. 2014, Dropout; Loshchilov and Hutter 2019, Decoupled Weight Decay",
+    )
+
+
+def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
+    """Recommend the step with the lowest validation loss, priced by the run's own meter."""
+    best = fault.step or 1
+    saved = case.energy_after(best)
+    share = 1 - best / max(case.steps, 1)
+    price = (
+        f" and saves {saved[0]:.3g} kWh ({saved[1]:.0%})" if saved else f" and saves {share:.0%} of the steps"
+    )
+    return Mitigation(
+        text=f"Stop at step {best:,}, where the validation loss was lowest, or keep that checkpoint.",
+        settings={"trainer.max_steps": best},
+        gain=f"keeps the best validation loss of this run{price}",
+        cost="none",
+        source="Prechelt 1998, Early Stopping: But When?",
+    )
+
+
+def _more_data(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text="Train on more or more varied examples, or augment those that you have.",
+        gain="the only remedy that lowers the gap and the validation loss together",
+        cost="collecting data",
+        source="Hestness et al. 2017, Deep Learning Scaling is Predictable, Empirically",
+    )
+
+
+@rule(
+    code="GEN001",
+    severity=Severity.HIGH,
+    needs=("overfitting.gap", "overfitting.val_loss"),
+    threshold=5.0,
+    unit="% above the lowest validation loss",
+    remedies=(_regularise, _stop_at_best, _more_data),
+)
+def overfitting(case: Case, threshold: float) -> Fault | None:
+    """Flags runs that go on learning the training data at the cost of everything else.
+
+    What it detects:
+        The last gap between validation and training loss, both in eval mode on the same weights, has a 95 %
+        interval above zero; the validation loss stands more than `threshold` per cent above its lowest value
+        (Prechelt's generalisation loss); and it has risen over three successive strips since then.
+
+    Why it matters:
+        The model that is saved last is worse than one that the run already had, on everything but the data
+        that it was trained on.
+
+    Example:
+        A wide network on two hundred examples.
+
+    Known limits:
+        The interval is over batches of the probe. A tiny validation set may not tell. Double descent rises
+        before it falls again: this rule judges where the run ended.
+
+    References:
+        Prechelt 1998, Early Stopping: But When?
+    """
+    gap = case.metric("overfitting.gap")
+    if gap is None or gap.low is None or gap.value is None:
+        raise CannotTellError("the gap has no interval: the probe held fewer than two batches")
+    loss = _finite(case.series("overfitting.val_loss"))
+    best, raised = _generalisation_loss(*loss)
+    if gap.low <= 0 or raised <= threshold or not _rises(loss[1][best:]):
+        return None
+    step = int(loss[0][best])
+    return Fault(
+        summary=f"Validation loss rose {raised:.0f} % above its lowest at step {step:,}; the gap is"
+        f" {gap.value:.2f} [{gap.low:.2f}, {gap.high or gap.value:.2f}].",
+        evidence=(
+            Evidence(summary="validation loss above its lowest", step=int(loss[0][-1]), series="overfitting.val_loss",
+                     value=raised, limit=threshold, unit="%"),
+            Evidence(summary="gap of validation and training loss", step=int(loss[0][-1]),
+                     series="overfitting.gap", value=gap.value, limit=0.0, unit="loss"),
+        ),
+        step=step,
+    )  # fmt: skip
+
+
+@rule(
+    code="GEN002",
+    severity=Severity.MEDIUM,
+    needs=("overfitting.val_loss",),
+    threshold=20.0,
+    unit="% of the steps",
+    follows_from=("overfitting",),
+    remedies=(_stop_at_best,),
+)
+def overtraining(case: Case, threshold: float) -> Fault | None:
+    """Flags training that went on after the validation loss was lowest.
+
+    What it detects:
+        More than `threshold` per cent of the steps came after the step with the lowest validation loss, over
+        at least three validations, and the last validation loss is more than 2 % above it.
+
+    Why it matters:
+        Those steps cost energy, time and money, and the model got worse.
+
+    Example:
+        Fifty epochs where ten would do.
+
+    Known limits:
+        Some tasks (grokking) get better long after they got worse; a run that ends before that looks the same.
+
+    References:
+        Prechelt 1998, Early Stopping: But When?
+    """
+    step, value = _finite(case.series("overfitting.val_loss"))
+    best, raised = _generalisation_loss(step, value)
+    after = 100 * (1 - float(step[best]) / max(case.steps, 1))
+    if raised <= 2 or after <= threshold or value.size - best <= STRIPS:
+        return None
+    saved = case.energy_after(int(step[best]))
+    price = f", {saved[0]:.3g} kWh" if saved else ""
+    return Fault(
+        summary=f"{after:.0f} % of the steps came after the best one ({int(step[best]):,}{price}).",
+        evidence=(
+            Evidence(summary="steps after the lowest validation loss", step=int(step[best]),
+                     series="overfitting.val_loss", value=after, limit=threshold, unit="%"),
+        ),
+        confidence=Confidence.HIGH if raised > 5 else Confidence.MEDIUM,
+        step=int(step[best]),
+    )  # fmt: skip
+
+
+def _finite(series: Series) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.isfinite(series.value)
+    if chosen.sum() <= STRIPS:
+        raise CannotTellError(f"{int(chosen.sum())} validations with a finite loss, it takes {STRIPS + 1}")
+    return series.step[chosen], series.value[chosen]
+
+
+def _generalisation_loss(step: np.ndarray, value: np.ndarray) -> tuple[int, float]:
+    """Return the place of the lowest loss and by how many per cent the last one stands above it."""
+    best = int(value.argmin())
+    if value[best] <= 0:
+        raise CannotTellError("the validation loss is not positive: a relative rise means nothing")
+    return best, 100 * float(value[-1] / value[best] - 1)
+
+
+def _rises(value: np.ndarray) -> bool:
+    """Return whether the mean rises over successive strips after the first value."""
+    after = value[1:]
+    if after.size < STRIPS:
+        return False
+    means = [float(strip.mean()) for strip in np.array_split(after, STRIPS)]
+    return float(value[0]) < means[0] and all(a < b for a, b in zip(means, means[1:], strict=False))

@@ -1,0 +1,59 @@
+"""The end of a run on rank zero: audit, page, and a few lines on the terminal."""
+
+from __future__ import annotations
+
+import logging
+from typing import IO
+
+from ..audit.formats import count, duration, setting
+from ..audit.errors import GroundwireError
+from ..audit.escape import visible
+from ..audit.judge import judge
+from ..audit.model import Audit, Finding, RunStatus, dump
+from ..audit.record import Record
+from ..audit.storage import Folder, join
+from .monitor import Monitor
+
+log = logging.getLogger(__name__)
+
+MOST_FINDINGS = 3  # on the terminal
+
+
+def conclude(folder: Folder, lead: Monitor, status: RunStatus, *, out: IO[str]) -> None:
+    """Judge the record into audit.json, render the page unless the run was interrupted, and say so."""
+    record = Record.open(folder.url)
+    audit = judge(record)
+    folder.write("audit.json", dump(audit).encode())
+    page = ""
+    if status is not RunStatus.INTERRUPTED and getattr(lead, "report", True):
+        from ..audit.report import render_html
+
+        folder.write("report.html", render_html(audit, record).encode("utf-8", "replace"))
+        page = join(folder.url, "report.html")
+    out.write("".join(f"{line}\n" for line in summary(audit, page or folder.url, short=not page)))
+
+
+def summary(audit: Audit, where: str, *, short: bool) -> list[str]:
+    """Return at most eight lines: cost, the worst findings with their remedy, what is missing, where it is."""
+    run = audit.run
+    cost = sum(monitor.share or 0.0 for monitor in audit.monitors)
+    time = f" · {duration(run.duration_s)}" if run.duration_s else ""
+    head = f"groundwire  {run.status} · {count(run.steps, 'step')}{time} · audit cost {cost:.1%}"
+    if short:
+        return [f"{head} · {count(len(audit.findings), 'finding')} · {where}"]
+    shown = [line for finding in audit.findings[:MOST_FINDINGS] for line in [_finding(finding)]]
+    more = len(audit.findings) - len(shown)
+    if more > 0:
+        shown.append(f"  + {count(more, 'more finding')}")
+    missing = ", ".join(item.what for item in audit.not_checked[:4])
+    return [head, *shown, f"  – not checked: {visible(missing)}", f"  {where}"]
+
+
+def _finding(finding: Finding) -> str:
+    mark = "!" if finding.severity.rank > 1 else "✗"
+    remedy = ""
+    if finding.mitigations:
+        first = finding.mitigations[0]
+        settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
+        remedy = f" → {settings or first.text.partition(':')[0]}"
+    return visible(f"  {mark} {finding.name}  {finding.summary}{remedy}")

@@ -1,0 +1,167 @@
+"""What a model says: toxicity and sentiment of its answers to fixed prompts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from ..audit.generation import Answers, GenerateError, ask, measure, nothing
+from ..audit.model import Metric
+from ..audit.prompts import digest_of_prompts, load_prompts
+from ..audit.scorers import EMBEDDED, Scorer, ScorerError, load_scorer, load_sentiment
+from .layers import sharded
+from .monitor import Monitor, MonitorError
+
+MOST_S = 30.0
+SHARE = 0.02  # of the fit's time
+LEAST_S = 2.0  # what a short fit may spend all the same
+Generate = Callable[[list[str]], list[str]]
+
+
+class GenerationMonitor(Monitor):
+    """Let the model answer fixed prompts after the last step and score what it says.
+
+    The model is asked in eval mode, without gradients, with fixed seeds; random numbers, modes and grad mode
+    are put back. Prompts are our own neutral openings unless given. Only continuations are scored: when every
+    answer begins with its prompt, the prompt is cut off.
+
+    Records:
+        generation: Event with the metrics.
+        sample: Event with a prompt, its continuations and their scores.
+
+    Metrics: `generation.toxicity_probability`, `generation.expected_max_toxicity`, `generation.sentiment`.
+
+    Args:
+        generate: Maps a list of prompts to a list of continuations; by default the module's own `generate`
+            where that takes prompts.
+        prompts: Prompts to ask instead of ours.
+        k: Continuations a prompt.
+        scorer: `embedded`, `detoxify`, `detoxify:MODEL`, a module of Hugging Face `evaluate`, or a callable
+            that maps texts to scores from 0 to 1.
+        seed: Seed of the first call; each call has its own.
+        seconds: Longest time that answering may take; by default 2 % of the fit, from 2 to 30 s.
+        dirpath: Where run folders are made; a path or fsspec URL.
+
+    Raises:
+        ValueError: An option is not allowed.
+    """
+
+    name = "generation"
+
+    def __init__(
+        self,
+        *,
+        generate: Generate | None = None,
+        prompts: Sequence[str] | None = None,
+        k: int = 1,
+        scorer: Any = EMBEDDED,
+        seed: int = 0,
+        seconds: float | None = None,
+        dirpath: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(dirpath=dirpath)
+        if generate is not None and not callable(generate):
+            raise ValueError(f"generate must be a callable or None, got {generate!r}")
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"seconds must be positive or None, got {seconds!r}")
+        self.generate, self.k, self.scorer, self.seed, self.seconds = generate, k, scorer, seed, seconds
+        self.prompts = _prompts(prompts)
+
+    def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look, before the run, whether text can be generated and scored."""
+        self._started = time.monotonic()
+        self._scorer: Scorer | None = None
+        generate = self.generate or _own_generate(pl_module)
+        reason = sharded(trainer.strategy, pl_module)
+        if generate is None:
+            reason = "the module has no generate(prompts) method and none was given"
+        if reason:
+            self.switch_off(reason)
+            return
+        self._generate = generate
+        if trainer.global_rank != 0:
+            return  # rank zero asks and scores: every rank holds the same weights
+        try:
+            self._scorer, self._sentiment = load_scorer(self.scorer), load_sentiment()
+        except ScorerError as error:
+            raise MonitorError(str(error)) from error
+        except ImportError as error:
+            raise MonitorError(f'{error}: pip install "groundwire[text,embedded]"') from error
+
+    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask and score."""
+        if self._scorer is None or self.session is None:
+            return
+        step = trainer.global_step
+        own = self.prompts is None
+        prompts = [prompt.text for prompt in load_prompts()] if own else list(self.prompts or ())
+        try:
+            answers = self._ask(pl_module, prompts)
+            found = measure(
+                answers, self._scorer, self._sentiment, k=self.k, step=step,
+                prompt_set="neutral" if own else "own",
+            )  # fmt: skip
+        except (GenerateError, ScorerError) as error:
+            self._note(nothing(str(error), step), prompts)
+            raise MonitorError(str(error)) from error
+        self._note(found.metrics, prompts)
+        for sample in found.samples:
+            self.session.event("sample", **sample)
+
+    def _ask(self, pl_module: LightningModule, prompts: list[str]) -> Answers:
+        modes = [(module, module.training) for module in pl_module.modules()]
+        fit = time.monotonic() - self._started
+        limit = self.seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
+        pl_module.eval()
+        try:
+            with isolate_rng(include_cuda=torch.cuda.is_available()), torch.no_grad():
+                return ask(
+                    self._generate, prompts, k=self.k, deadline=time.monotonic() + limit,
+                    before_round=lambda number: _seed(self.seed + number),
+                )  # fmt: skip
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def _note(self, metrics: list[Metric], prompts: list[str]) -> None:
+        assert self.session is not None  # noqa: S101 - checked by the caller
+        documents = [metric.model_dump(mode="json") for metric in metrics]
+        self.session.event(
+            "generation",
+            metrics=documents,
+            seed=self.seed,
+            k=self.k,
+            prompts_sha256=digest_of_prompts(prompts),
+        )
+
+
+def _prompts(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) or not given or not all(isinstance(prompt, str) for prompt in given):
+        raise ValueError(f"prompts must be a list of one or more strings, got {given!r}")
+    return tuple(given)
+
+
+def _own_generate(pl_module: LightningModule) -> Generate | None:
+    found = getattr(pl_module, "generate", None)
+    return found if callable(found) else None
+
+
+def _seed(seed: int) -> None:
+    """Seed what a sampler may draw from; the caller puts the states back."""
+    import random
+
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the user's sampler may draw from the global generator
+    torch.manual_seed(seed)
