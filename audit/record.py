@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import registry, runfile
-from .errors import RecordError
 from .model import RunStatus
 from .recorder import index_file
 from .runfile import RunFile
@@ -74,7 +73,7 @@ class Record:
             RecordError: It is missing, not a run folder, or written by a newer version.
         """
         folder = open_folder(url)
-        run, intact = runfile.parse(read_run_file(folder), f"{folder.url}/{runfile.NAME}")
+        run, intact = runfile.parse(runfile.read(folder), f"{folder.url}/{runfile.NAME}")
         reading = _Reading(folder, run)
         if not intact:
             reading.damage.append(f"{runfile.NAME}: its digest does not fit its content")
@@ -128,34 +127,6 @@ class Record:
         """Return the events of one kind; with `replayed` also those at steps that were trained again."""
         found = (event for event in self._events if event.get("kind") == kind)
         return [e for e in found if replayed or (e.get("step") or 0) <= self._last_step(e.get("attempt", 1))]
-
-
-def read_run_file(folder: Folder) -> bytes:
-    """Return the bytes of run.json.
-
-    Raises:
-        RecordError: There is none, or it cannot be read.
-    """
-    try:
-        return folder.read(runfile.NAME)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RecordError(_nothing_there(folder)) from error
-    except OSError as error:
-        raise RecordError(
-            f"Cannot read {folder.url}: {error.strerror or error}. Check who may read it."
-        ) from error
-
-
-def _nothing_there(folder: Folder) -> str:
-    try:
-        runs = sorted(name.split("/")[0] for name in folder.names() if name.count("/") == 1)
-        runs = [name for name in dict.fromkeys(runs) if folder.exists(f"{name}/{runfile.NAME}")]
-    except OSError:
-        runs = []
-    if runs:
-        return f"{folder.url} holds runs but is none itself: give one, the last is {folder.url}/{runs[-1]}."
-    hint = "give the folder that the training printed"
-    return f"{folder.url} is not a run folder (no {runfile.NAME} in it): {hint}."
 
 
 @dataclass

@@ -116,4 +116,4 @@ def series(name: str) -> Quantity:
 def nearest(name: str, known: list[str]) -> str:
     """Return a hint with the nearest known name, or an empty string."""
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f"; did you mean {found[0]!r}" if found else ""

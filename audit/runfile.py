@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from .errors import RecordError
 from .model import SCHEMA_VERSION, Document, RunStatus, digest_of
+from .storage import Folder
 
 NAME = "run.json"
 
@@ -91,6 +92,34 @@ def parse(content: bytes, where: str) -> tuple[RunFile, bool]:
         raise RecordError(
             f"{where} is not a valid run file ({_first(error)}): restore it from a copy."
         ) from error
+
+
+def read(folder: Folder) -> bytes:
+    """Return the bytes of run.json.
+
+    Raises:
+        RecordError: There is none, or it cannot be read.
+    """
+    try:
+        return folder.read(NAME)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RecordError(_nothing_there(folder)) from error
+    except OSError as error:
+        raise RecordError(
+            f"Cannot read {folder.url}: {error.strerror or error}. Check who may read it."
+        ) from error
+
+
+def _nothing_there(folder: Folder) -> str:
+    try:
+        runs = sorted(name.split("/")[0] for name in folder.names() if name.count("/") == 1)
+        runs = [name for name in dict.fromkeys(runs) if folder.exists(f"{name}/{NAME}")]
+    except OSError:
+        runs = []
+    if runs:
+        return f"{folder.url} holds runs but is none itself: give one, the last is {folder.url}/{runs[-1]}."
+    hint = "give the folder that the training printed"
+    return f"{folder.url} is not a run folder (no {NAME} in it): {hint}."
 
 
 def _digest(document: dict[str, JsonValue]) -> str | None:

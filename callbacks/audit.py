@@ -40,10 +40,10 @@ class AuditCallback(Monitor):
     def __init__(
         self,
         *,
-        carbon: CarbonMonitor | None | Literal["auto"] = AUTO,
-        overfitting: OverfittingMonitor | None | Literal["auto"] = AUTO,
-        gradient: GradientMonitor | None | Literal["auto"] = AUTO,
-        generation: GenerationMonitor | None | Literal["auto"] = AUTO,
+        carbon: CarbonMonitor | Literal["auto"] | None = AUTO,
+        overfitting: OverfittingMonitor | Literal["auto"] | None = AUTO,
+        gradient: GradientMonitor | Literal["auto"] | None = AUTO,
+        generation: GenerationMonitor | Literal["auto"] | None = AUTO,
         dirpath: str | os.PathLike[str] | None = None,
         report: bool = True,
     ) -> None:

@@ -52,8 +52,8 @@ class VectorBuffer:
     def take(self) -> Rows:
         """Return the rows and forget them."""
         rows, self._rows = self._rows, []
-        stacked = torch.stack([values for _, values in rows]).cpu().numpy() if rows else []
-        return Rows.of(self.columns, [key for key, _ in rows], stacked)
+        keys = [key for key, _ in rows]
+        return Rows.of(self.columns, keys, torch.stack([v for _, v in rows]).cpu().numpy() if rows else [])
 
 
 def _kept(value: float | Tensor) -> float | Tensor:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import IO
 
-from ..audit.formats import count, duration, setting
-from ..audit.errors import GroundwireError
 from ..audit.escape import visible
+from ..audit.formats import count, duration, setting
 from ..audit.judge import judge
 from ..audit.model import Audit, Finding, RunStatus, dump
 from ..audit.record import Record

@@ -72,7 +72,9 @@ class GenerationMonitor(Monitor):
             raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
         if seconds is not None and not seconds > 0:
             raise ValueError(f"seconds must be positive or None, got {seconds!r}")
-        self.generate, self.k, self.scorer, self.seed, self.seconds = generate, k, scorer, seed, seconds
+        self.generate, self.k, self.scorer, self.seed = generate, k, scorer, seed
+        self.seconds = seconds
+        self._generate: Generate | None = None
         self.prompts = _prompts(prompts)
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,6 +122,7 @@ class GenerationMonitor(Monitor):
         modes = [(module, module.training) for module in pl_module.modules()]
         fit = time.monotonic() - self._started
         limit = self.seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
+        assert self._generate is not None  # noqa: S101 - without it the monitor is off
         pl_module.eval()
         try:
             with isolate_rng(include_cuda=torch.cuda.is_available()), torch.no_grad():
@@ -163,5 +166,5 @@ def _seed(seed: int) -> None:
     import numpy as np
 
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the user's sampler may draw from the global generator
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -26,7 +26,7 @@ class MonitorError(Exception):
     """What keeps a monitor from measuring, as a sentence that says what to do."""
 
 
-def guarded(hook: Callable[Concatenate[M, P], None]) -> Callable[Concatenate[M, P], None]:
+def guarded(hook: Callable[Concatenate[M, P], None]) -> Any:
     """Let a hook run only while its monitor measures; time it; let no exception out.
 
     The first exception switches the monitor off for the rest of the run and goes into the record.
@@ -47,7 +47,7 @@ def guarded(hook: Callable[Concatenate[M, P], None]) -> Callable[Concatenate[M, 
     return call
 
 
-def leading(hook: Callable[Concatenate[M, Session, P], None]) -> Callable[Concatenate[M, P], None]:
+def leading(hook: Callable[Concatenate[M, Session, P], None]) -> Any:
     """Let a hook run only in the callback that keeps the shared record; let no exception out."""
 
     @functools.wraps(hook)

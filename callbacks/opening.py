@@ -62,11 +62,12 @@ def open_run(trainer: Trainer, pl_module: LightningModule, lead: Monitor) -> Ope
 def _decide(
     trainer: Trainer, pl_module: LightningModule, lead: Monitor, log_dir: str | None
 ) -> tuple[str, bytes, int, bool] | str:
-    others = [callback for callback in trainer.callbacks if isinstance(callback, Monitor)]
-    callbacks = [lead, *others]
+    callbacks = [lead, *(c for c in _callbacks(trainer) if isinstance(c, Monitor))]
     chosen = next((c.dirpath for c in callbacks if c.dirpath), None)
     dirpath = chosen or join(log_dir or trainer.default_root_dir, "groundwire")
-    state = next((c.resumed["run"] for c in callbacks if isinstance(c.resumed.get("run"), dict)), {})
+    state: dict[str, Any] = next(
+        (c.resumed["run"] for c in callbacks if isinstance(c.resumed.get("run"), dict)), {}
+    )
     parent = state.get("id") or next((c.last_run for c in callbacks if c.last_run), None)
     try:
         if state:
@@ -80,6 +81,10 @@ def _decide(
         return f"cannot write to {dirpath} ({getattr(error, 'strerror', None) or error}); choose another dirpath="
     except Exception as error:  # noqa: BLE001 - the broadcast must take place, the training must go on
         return f"{type(error).__name__}: {error}"
+
+
+def _callbacks(trainer: Trainer) -> list[Any]:
+    return list(getattr(trainer, "callbacks", ()))
 
 
 def _begin(

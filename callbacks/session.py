@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from lightning.pytorch import LightningModule, Trainer
@@ -58,7 +58,7 @@ class Session:
         """Give `callback` the trainer's session; the first to ask opens it, on every rank."""
         session = _sessions.get(trainer)
         if session is None:
-            if trainer.fast_dev_run or trainer.barebones:
+            if getattr(trainer, "fast_dev_run", False) or trainer.barebones:
                 return
             session = cls._open(trainer, pl_module, callback)
             if session is None:
@@ -277,4 +277,4 @@ def _same(known: Any, optimizer: Any) -> bool:
 
 
 def _number(value: Any) -> float | Tensor:
-    return cast("float | Tensor", value if isinstance(value, Tensor) else float(value))
+    return value if isinstance(value, Tensor) else float(value)

@@ -1,0 +1,166 @@
+"""What a release must meet: policy.toml, checked to the last key."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import registry
+from .errors import UsageError
+from .model import RunStatus
+
+SCHEMA = 1
+LEVELS = ("error", "warn", "off")
+ON_MISSING = ("unknown", "fail")
+TOP_KEYS = ("schema", "limits", "allow_status")
+LIMIT_KEYS = ("metric", "max", "min", "level", "on_missing", "labels")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """One line of a policy.
+
+    Attributes:
+        id: Its name.
+        metric: Metric that is limited.
+        maximum: Greatest allowed value, in the metric's unit.
+        minimum: Least allowed value.
+        level: `error` decides, `warn` only says, `off` is ignored.
+        on_missing: What a metric without a value means: `unknown` or `fail`.
+        labels: Which row of the metric is meant; the total when empty.
+    """
+
+    id: str
+    metric: str
+    maximum: float | None = None
+    minimum: float | None = None
+    level: str = "error"
+    on_missing: str = "unknown"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """All limits of a release, and which statuses of a run may be judged at all."""
+
+    path: str
+    limits: tuple[Limit, ...]
+    allow_status: tuple[str, ...] = (RunStatus.FINISHED.value,)
+
+
+def load_policy(path: Path) -> Policy:
+    """Return the policy in a file.
+
+    Raises:
+        UsageError: It cannot be read, or something in it is wrong; the message names the key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = "make one with `groundwire init RUN`, or name it with --policy"
+        raise UsageError(f"There is no policy at {path}: {hint}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"Cannot read the policy {path}: {reason}.") from error
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    return parse_policy(document, str(path))
+
+
+def parse_policy(document: Mapping[str, Any], path: str) -> Policy:
+    """Return the policy that a TOML document means.
+
+    Raises:
+        UsageError: Something in it is wrong.
+    """
+    _no_other_keys(document, TOP_KEYS, path)
+    if document.get("schema") != SCHEMA or isinstance(document.get("schema"), bool):
+        raise UsageError(
+            f"{path}: schema must be {SCHEMA}, got {document.get('schema')!r}: write `schema = {SCHEMA}`."
+        )
+    limits = document.get("limits", {})
+    if not isinstance(limits, dict):
+        raise UsageError(f"{path}: limits must be tables, as in [limits.quality].")
+    found = tuple(_limit(name, table, path) for name, table in limits.items())
+    if not any(limit.level == "error" for limit in found):
+        raise UsageError(
+            f'{path} enforces no limit: give at least one [limits.…] with level = "error", or nothing would be gated.'
+        )
+    return Policy(path=path, limits=found, allow_status=_statuses(document, path))
+
+
+def _limit(name: str, table: Any, path: str) -> Limit:
+    where = f"{path}: limits.{name}"
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} must be a table, as in [limits.{name}].")
+    _no_other_keys(table, LIMIT_KEYS, where)
+    limit = Limit(
+        id=name,
+        metric=_metric(table, where),
+        maximum=_number(table, "max", where),
+        minimum=_number(table, "min", where),
+        level=_one_of(table, "level", LEVELS, where),
+        on_missing=_one_of(table, "on_missing", ON_MISSING, where),
+        labels=_labels(table, where),
+    )
+    if limit.maximum is None and limit.minimum is None:
+        raise UsageError(f"{where} limits nothing: give max or min.")
+    if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
+        raise UsageError(
+            f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet."
+        )
+    return limit
+
+
+def _no_other_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            hint = registry.nearest(key, list(known)) or f"; known are {', '.join(known)}"
+            raise UsageError(f"{where}: unknown key {key!r}{hint}.")
+
+
+def _metric(table: Mapping[str, Any], where: str) -> str:
+    name = table.get("metric")
+    if not isinstance(name, str):
+        raise UsageError(f'{where}: metric must be the name of a metric, as in metric = "logged.val_loss".')
+    if registry.metric(name) is None:
+        hint = registry.nearest(name, [quantity.name for quantity in registry.METRICS])
+        raise UsageError(f"{where}: there is no metric {name!r}{hint}; what a module logs is logged.<name>.")
+    return name
+
+
+def _number(table: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{where}: {key} must be a finite number, got {value!r}.")
+    return float(value)
+
+
+def _one_of(table: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str) -> str:
+    value = table.get(key, allowed[0])
+    if value not in allowed:
+        raise UsageError(f"{where}: {key} must be one of {', '.join(allowed)}, got {value!r}.")
+    return str(value)
+
+
+def _labels(table: Mapping[str, Any], where: str) -> dict[str, str]:
+    value = table.get("labels", {})
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise UsageError(f'{where}: labels must map names to strings, as in labels = {{component = "gpu"}}.')
+    return dict(value)
+
+
+def _statuses(document: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    known = [status.value for status in RunStatus]
+    value = document.get("allow_status", [RunStatus.FINISHED.value])
+    if not isinstance(value, list) or not value or not all(status in known for status in value):
+        raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {value!r}.")
+    return tuple(value)

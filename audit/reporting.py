@@ -1,0 +1,69 @@
+"""What `groundwire report` does: judge when needed, render, and put the page where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from .errors import GroundwireError, RecordError, UsageError
+from .gate import decide
+from .judge import judge
+from .load import NAME, load_audit
+from .model import Audit, dump
+from .policy import load_policy
+from .record import Record
+from .report import render_html, render_markdown
+from .storage import Folder, join, open_folder
+
+
+def make_report(url: str, *, policy: Path | None, markdown: bool, samples: str, output: Path | None) -> str:
+    """Render the report of a run and return where it lies.
+
+    Raises:
+        RecordError: The run folder cannot be read or written.
+        UsageError: The policy is wrong, or `output` cannot be written.
+    """
+    limits = load_policy(policy) if policy else None
+    folder = open_folder(url)
+    audit, digest_ok, record = _open(folder)
+    verdict = decide(audit, limits, digest_ok=digest_ok) if limits else None
+    if markdown:
+        page = render_markdown(audit, record, verdict, digest_ok=digest_ok)
+    else:
+        chosen = cast("Literal['none', 'redacted', 'full']", samples)
+        page = render_html(audit, record, verdict, digest_ok=digest_ok, samples=chosen)
+    return _put(folder, f"report.{'md' if markdown else 'html'}", page, output)
+
+
+def _open(folder: Folder) -> tuple[Audit, bool, Record | None]:
+    if folder.exists(NAME):
+        audit, digest_ok = load_audit(folder.url)
+        try:
+            return audit, digest_ok, Record.open(folder.url)
+        except GroundwireError:
+            return audit, digest_ok, None  # the page says that only audit.json was read
+    record = Record.open(folder.url)
+    audit = judge(record)
+    _save(folder, NAME, dump(audit))
+    return audit, True, record
+
+
+def _put(folder: Folder, name: str, page: str, output: Path | None) -> str:
+    if output is None:
+        _save(folder, name, page)
+        return join(folder.url, name)
+    try:
+        output.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"Cannot write {output}: {error.strerror or error}.") from error
+    return str(output)
+
+
+def _save(folder: Folder, name: str, text: str) -> None:
+    try:
+        folder.write(name, text.encode("utf-8", "replace"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise RecordError(
+            f"Cannot write {name} to {folder.url}: {reason}. Use --output for another place."
+        ) from error

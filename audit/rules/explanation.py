@@ -1,0 +1,22 @@
+"""A rule's documentation for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+
+from . import Rule
+
+WIDTH = 88
+
+
+def explanation(rule: Rule) -> str:
+    """Return what `groundwire explain` prints."""
+    head = f"{rule.code} {rule.name} ({rule.severity.value}, {rule.status})\n{rule.flaw}\n"
+    unit = f" {rule.unit}" if rule.unit else ""
+    facts = f"Threshold: {rule.threshold:g}{unit}. Needs: {', '.join(rule.needs)}.\n"
+    parts = [f"\n{heading}\n{_indented(text)}\n" for heading, text in rule.sections.items()]
+    return head + facts + "".join(parts)
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
