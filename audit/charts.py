@@ -111,9 +111,7 @@ def decimate(step: NDArray[Any], value: Floats, buckets: int = BUCKETS) -> NDArr
         return np.arange(step.size, dtype=np.intp)
     edges = np.linspace(float(step[0]), float(step[-1]), buckets + 1)[1:-1]
     cuts = np.unique(np.concatenate(([0], np.searchsorted(step, edges), [step.size])))
-    kept = [
-        index for start, end in itertools.pairwise(cuts.tolist()) for index in _extremes(value, start, end)
-    ]
+    kept = [index for start, end in itertools.pairwise(cuts.tolist()) for index in _extremes(value, start, end)]
     return np.unique(np.asarray([0, *kept, step.size - 1], dtype=np.intp))
 
 
@@ -253,9 +251,7 @@ def _step_scale(steps: Sequence[NDArray[Any]], marks: Sequence[tuple[float, str]
 
 def _panel(plan: PanelPlan, across: Scale, top: float, *, title_y: float) -> Panel:
     bottom = top + plan.height
-    shown = [line.value for line in plan.lines] + [
-        end for area in plan.areas for end in (area.low, area.high)
-    ]
+    shown = [line.value for line in plan.lines] + [end for area in plan.areas for end in (area.low, area.high)]
     values = np.concatenate([*shown, np.asarray([value for value, _ in plan.levels], dtype=np.float64)])
     up = scale_for(values, start=bottom, end=top, log=plan.log)
     drawn = [_draw(line, across, up) for line in plan.lines]
@@ -267,9 +263,7 @@ def _panel(plan: PanelPlan, across: Scale, top: float, *, title_y: float) -> Pan
         log=up.log,
         ticks=up.ticks(4 if plan.height > 100 else 3),
         lines=_spread_labels(drawn, top, bottom),
-        areas=tuple(
-            (COLOURS[a.look % len(COLOURS)], run) for a in plan.areas for run in _fill(a, across, up)
-        ),
+        areas=tuple((COLOURS[a.look % len(COLOURS)], run) for a in plan.areas for run in _fill(a, across, up)),
         levels=tuple((round(float(up.place(value)), 1), label) for value, label in plan.levels),
     )
 

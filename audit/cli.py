@@ -62,9 +62,7 @@ class Schema(StrEnum):
 @app.command()
 def init(
     run: RunPath,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the policy goes.")] = Path(
-        "policy.toml"
-    ),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the policy goes.")] = Path("policy.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a policy that is there.")] = False,  # noqa: FBT002
 ) -> None:
     """Write a first policy.toml from what RUN has measured."""
@@ -72,9 +70,7 @@ def init(
 
     audit, _ = _audit(run)
     if output.exists() and not force:
-        raise UsageError(
-            f"{output} is there already: use --force to replace it, or --output for another place."
-        )
+        raise UsageError(f"{output} is there already: use --force to replace it, or --output for another place.")
     _write(output, policy_text(audit))
     sys.stderr.write(f"groundwire: wrote {output}; now run: groundwire gate {run} --policy {output}\n")
 
@@ -82,9 +78,7 @@ def init(
 @app.command()
 def gate(
     run: RunPath,
-    policy: Annotated[Path, typer.Option("--policy", "-p", help="What the release must meet.")] = Path(
-        "policy.toml"
-    ),
+    policy: Annotated[Path, typer.Option("--policy", "-p", help="What the release must meet.")] = Path("policy.toml"),
     formats: Annotated[
         list[Format] | None, typer.Option("--format", "-f", help="May be given several times.")
     ] = None,
@@ -109,9 +103,7 @@ def _print(verdict: Verdict, audit: Audit, formats: list[Format], outputs: list[
     from .verdicts import FORMATS
 
     if outputs and len(outputs) != len(formats):
-        raise UsageError(
-            f"{len(formats)} --format and {len(outputs)} --output: give one --output for each --format."
-        )
+        raise UsageError(f"{len(formats)} --format and {len(outputs)} --output: give one --output for each --format.")
     for place, name in enumerate(formats):
         text = FORMATS[name.value](verdict, audit)
         if outputs and str(outputs[place]) != "-":
@@ -123,9 +115,7 @@ def _print(verdict: Verdict, audit: Audit, formats: list[Format], outputs: list[
 @app.command()
 def report(
     run: RunPath,
-    policy: Annotated[
-        Path | None, typer.Option("--policy", "-p", help="Show the verdict of this policy.")
-    ] = None,
+    policy: Annotated[Path | None, typer.Option("--policy", "-p", help="Show the verdict of this policy.")] = None,
     page: Annotated[Page, typer.Option("--format", "-f", help="html or markdown.")] = Page.HTML,
     samples: Annotated[Shown, typer.Option(help="How much generated text to show.")] = Shown.REDACTED,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: in the run folder.")] = None,
@@ -133,9 +123,7 @@ def report(
     """Render RUN's report; judge the record first when it has no audit.json."""
     from .reporting import make_report
 
-    where = make_report(
-        run, policy=policy, markdown=page is Page.MARKDOWN, samples=samples.value, output=output
-    )
+    where = make_report(run, policy=policy, markdown=page is Page.MARKDOWN, samples=samples.value, output=output)
     sys.stdout.write(f"{where}\n")
 
 
@@ -153,7 +141,7 @@ def explain(
 def rules(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,  # noqa: FBT002
 ) -> None:
-    """List all rules. (When needed.)"""
+    """List all rules."""
     from .rules import RULES
 
     if as_json:
@@ -169,7 +157,7 @@ def rules(
 def schema(
     of: Annotated[Schema, typer.Argument(help="Which file.")] = Schema.AUDIT,
 ) -> None:
-    """Print the JSON Schema of audit.json or run.json. (When needed.)"""
+    """Print the JSON Schema of audit.json or run.json."""
     from .model import Audit
     from .runfile import RunFile
 

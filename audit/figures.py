@@ -163,8 +163,7 @@ def generation(reader: Reader, audit: Audit) -> Iterator[Chart]:
 
 def _estimates(name: str, metrics: Sequence[Metric]) -> Chart:
     items = [
-        Estimate(label=labelled(m.labels) or "all", value=m.value or 0.0, low=m.low, high=m.high)
-        for m in metrics
+        Estimate(label=labelled(m.labels) or "all", value=m.value or 0.0, low=m.low, high=m.high) for m in metrics
     ]
     first = metrics[0]
     known = registry.metric(name)
@@ -172,8 +171,7 @@ def _estimates(name: str, metrics: Sequence[Metric]) -> Chart:
     spread = f" {interval(first.low, first.high, first.confidence)}" if first.low is not None else ""
     return interval_chart(
         title=f"{known.meaning if known else name}",
-        caption=f"{items[0].label}: {number(first.value)}{spread}{sample}."
-        " Dots are estimates, bars their intervals.",
+        caption=f"{items[0].label}: {number(first.value)}{spread}{sample}. Dots are estimates, bars their intervals.",
         estimates=items,
         table=Table(
             header=("label", "value", "interval"),

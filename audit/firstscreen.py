@@ -114,14 +114,8 @@ def _without_policy(audit: Audit) -> Headline:
     text = f"No policy given: {found}" + (f", worst {worst.value.upper()}" if worst else "")
     silent = sum(rule.outcome is Outcome.CLEAR for rule in audit.rules)
     open_ = sum(rule.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for rule in audit.rules)
-    detail = (
-        f"{count(silent, 'rule')} saw no fault · {open_} could not judge"
-        if audit.rules
-        else "no rule was run"
-    )
-    return Headline(
-        symbol="!" if worst else "–", tone="unknown" if worst else "plain", text=text, detail=detail
-    )
+    detail = f"{count(silent, 'rule')} saw no fault · {open_} could not judge" if audit.rules else "no rule was run"
+    return Headline(symbol="!" if worst else "–", tone="unknown" if worst else "plain", text=text, detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,9 +182,7 @@ def sample_of(metric: Metric) -> str:
 def closest(verdict: Verdict | None) -> LimitRow | None:
     """Return the met limit with the least margin, relative to the limit itself."""
     met = (
-        [limit for limit in verdict.limits if limit.outcome == "pass" and limit.margin is not None]
-        if verdict
-        else []
+        [limit for limit in verdict.limits if limit.outcome == "pass" and limit.margin is not None] if verdict else []
     )
     best = min(met, key=_relative_margin, default=None)
     return None if best is None else _limit_row(best)

@@ -162,9 +162,7 @@ def observed(verdict: LimitVerdict) -> str:
     metric = verdict.observed
     if metric is None or metric.value is None:
         return "—"
-    span = (
-        f" {interval(metric.low, metric.high)}" if metric.low is not None or metric.high is not None else ""
-    )
+    span = f" {interval(metric.low, metric.high)}" if metric.low is not None or metric.high is not None else ""
     unit = f" {metric.unit}" if metric.unit else ""
     return f"{number(metric.value)}{span}{unit}"
 

@@ -89,14 +89,10 @@ def _call(generate: Generate, prompts: list[str]) -> list[str]:
         kind = type(found).__name__
         raise GenerateError(f"generate returned {kind}: return a list with one continuation for each prompt")
     if len(found) != len(prompts):
-        raise GenerateError(
-            f"generate returned {len(found)} answers to {len(prompts)} prompts: return one for each"
-        )
+        raise GenerateError(f"generate returned {len(found)} answers to {len(prompts)} prompts: return one for each")
     for answer in found:
         if not isinstance(answer, str):
-            raise GenerateError(
-                f"generate returned {type(answer).__name__} where a string belongs: decode it"
-            )
+            raise GenerateError(f"generate returned {type(answer).__name__} where a string belongs: decode it")
     return list(found)
 
 
@@ -105,9 +101,7 @@ def _cut(answers: Answers) -> Answers:
     pairs = list(zip(answers.prompts, answers.continuations, strict=True))
     said = [(prompt, text) for prompt, texts in pairs for text in texts if text]
     answers.echo_cut = bool(said) and all(text.startswith(prompt) for prompt, text in said)
-    cut = [
-        [text.removeprefix(prompt) if answers.echo_cut else text for text in texts] for prompt, texts in pairs
-    ]
+    cut = [[text.removeprefix(prompt) if answers.echo_cut else text for text in texts] for prompt, texts in pairs]
     answers.truncated = sum(len(text) > LONGEST for texts in cut for text in texts)
     answers.continuations = [[text[:LONGEST] for text in texts] for texts in cut]
     return answers
@@ -147,9 +141,7 @@ def measure(
     if sentiment:
         interval = _clamped(mood, -1.0)
         metrics.append(
-            _metric(
-                NAMES[2], _mean(mood), interval, n=len(mood), method=method, scorer=sentiment.name, **common
-            )
+            _metric(NAMES[2], _mean(mood), interval, n=len(mood), method=method, scorer=sentiment.name, **common)
         )
     return Measured(metrics=metrics, samples=_samples(answers, scores, moods, scorer, step))
 

@@ -24,18 +24,14 @@ def policy_text(audit: Audit) -> str:
 def _blocks(audit: Audit) -> Iterator[str]:
     yield _quality(audit)
     if _value(audit, "overfitting.gap") is not None:
-        yield _block(
-            "overfitting", "overfitting.gap", maximum=0.1, note="validation minus training loss, eval mode"
-        )
+        yield _block("overfitting", "overfitting.gap", maximum=0.1, note="validation minus training loss, eval mode")
     if _value(audit, "gradient.nonfinite_steps") is not None:
         yield _block("nonfinite", "gradient.nonfinite_steps", maximum=0, note="NaN or infinite steps")
     yield _toxicity(audit)
     energy = _value(audit, "carbon.energy_kwh")
     if energy is not None:
         note = "this run and half as much again; modelled energy is no ground to stop a release"
-        yield _block(
-            "energy", "carbon.energy_kwh", maximum=_two_digits(1.5 * energy), level="warn", note=note
-        )
+        yield _block("energy", "carbon.energy_kwh", maximum=_two_digits(1.5 * energy), level="warn", note=note)
 
 
 def _quality(audit: Audit) -> str:

@@ -86,9 +86,7 @@ def _hindrance(rule: Rule, case: Case, record: Record) -> str:
     if metric is not None and metric.reason:
         return f"{missing[0]}: {metric.reason}"
     family = missing[0].partition(".")[0]
-    reasons = [
-        e["reason"] for e in record.events("monitor", replayed=True) if e["name"] == family and e["reason"]
-    ]
+    reasons = [e["reason"] for e in record.events("monitor", replayed=True) if e["name"] == family and e["reason"]]
     return f"{missing[0]} was not recorded" + (f": {reasons[-1]}" if reasons else "")
 
 
@@ -184,12 +182,9 @@ def _monitor(name: str, status: str, reason: str | None, seconds: float, run: Ru
 
 def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
     told = [
-        NotChecked(what=str(e["what"]), reason=str(e["reason"]))
-        for e in record.events("not_checked", replayed=True)
+        NotChecked(what=str(e["what"]), reason=str(e["reason"])) for e in record.events("not_checked", replayed=True)
     ]
-    nulls = [
-        NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels
-    ]
+    nulls = [NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels]
     return list({item.what: item for item in (*told, *nulls, *NEVER_CHECKED)}.values())
 
 

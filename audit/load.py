@@ -32,9 +32,7 @@ def load_audit(url: str) -> tuple[Audit, bool]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(_no_audit(folder)) from error
     except OSError as error:
-        raise RecordError(
-            f"Cannot read {where}: {error.strerror or error}. Check who may read it."
-        ) from error
+        raise RecordError(f"Cannot read {where}: {error.strerror or error}. Check who may read it.") from error
     document = _document(content, where)
     try:
         return Audit.model_validate_json(json.dumps(document)), _digest_fits(document)

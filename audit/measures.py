@@ -87,9 +87,7 @@ def _carbon_method(readings: list[dict[str, Any]], unread: list[int]) -> str:
     text = f"codecarbon {readings[-1]['version']} offline, whole machine: {', '.join(parts)}"
     text += f"; {unmetered:.1f} s at the start unmetered"
     if unread:
-        text += (
-            f"; attempt {', '.join(map(str, unread))} broke before its first reading, its energy is missing"
-        )
+        text += f"; attempt {', '.join(map(str, unread))} broke before its first reading, its energy is missing"
     return text
 
 
@@ -107,7 +105,9 @@ def _overfitting(record: Record) -> Iterator[Metric]:
         "n": probe.get("train", 0) + probe.get("val", 0) or None,
         "confidence": CONFIDENCE if low is not None else None,
     }
-    method = f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}; Welch interval over batches"
+    method = (
+        f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}; Welch interval over batches"
+    )
     gap, base = float(loss.value[-1] - train.value[-1]), float(train.value[-1])
     yield _metric("overfitting.gap", gap, low=low, high=high, method=method, **common)
     scaled = [None if end is None or base <= 0 else end / base for end in (gap, low, high)]

@@ -104,8 +104,7 @@ class Metric(Document):
         if not isinstance(data, dict):
             return data
         finite = {
-            key: None if isinstance(item, float) and not math.isfinite(item) else item
-            for key, item in data.items()
+            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
         }
         return finite | {"reason": data.get("reason") or _reason_for(data.get("value"))}
 

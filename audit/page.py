@@ -69,9 +69,7 @@ def notices(audit: Audit, *, digest_ok: bool) -> list[str]:
     """Return what a reader must know before believing anything below."""
     run, found = audit.run, []
     if not digest_ok:
-        found.append(
-            "The digest does not fit: this audit was changed after it was written. Believe nothing below."
-        )
+        found.append("The digest does not fit: this audit was changed after it was written. Believe nothing below.")
     if run.damage:
         found.append(f"The record is damaged: {', '.join(run.damage[:5])}. What it held is missing here.")
     if run.status is not RunStatus.FINISHED:

@@ -112,9 +112,7 @@ def _limit(name: str, table: Any, path: str) -> Limit:
     if limit.maximum is None and limit.minimum is None:
         raise UsageError(f"{where} limits nothing: give max or min.")
     if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
-        raise UsageError(
-            f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet."
-        )
+        raise UsageError(f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet.")
     return limit
 
 

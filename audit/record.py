@@ -108,9 +108,7 @@ class Record:
     def columns(self, name: str) -> tuple[str, ...]:
         """Return the columns of a series that has many, in the order in which they first appeared."""
         table = registry.series(name).table
-        return tuple(
-            dict.fromkeys(c for part in self._parts if part.table == table for c in part.rows.columns)
-        )
+        return tuple(dict.fromkeys(c for part in self._parts if part.table == table for c in part.rows.columns))
 
     def _kept(self, table: str) -> Iterator[_Part]:
         """Yield a table's rows without the steps that a later attempt trained again."""
@@ -155,9 +153,7 @@ class _Reading:
                 name = index_file(attempt.number, rank)
                 chunks = list(self._index(name, attempt.number)) if name in names else []
                 if attempt.chunks and rank == 0 and len(chunks) != attempt.chunks:
-                    self.damage.append(
-                        f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing"
-                    )
+                    self.damage.append(f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing")
                 for file in dict.fromkeys(chunk.file for chunk in chunks):
                     rows = self._rows(file, [c for c in chunks if c.file == file], attempt.number)
                     if rows is not None:
@@ -191,9 +187,7 @@ class _Reading:
             self._lost(attempt, f"{chunk.file}: the batch at byte {chunk.start} is cut off and was dropped")
         elif piece is None:
             end = chunk.start + chunk.size
-            self.damage.append(
-                f"{chunk.file}: bytes {chunk.start}–{end} do not fit their checksum and were dropped"
-            )
+            self.damage.append(f"{chunk.file}: bytes {chunk.start}–{end} do not fit their checksum and were dropped")
         return piece
 
     def events(self, names: list[str]) -> Iterator[dict[str, Any]]:
@@ -221,9 +215,7 @@ class _Reading:
                 continue
             attempt = attempt_of(document)
             if document.get("n") != expected.get(attempt, 1):
-                self.damage.append(
-                    f"{name}: a line before line {number} does not fit its checksum or is missing"
-                )
+                self.damage.append(f"{name}: a line before line {number} does not fit its checksum or is missing")
             expected[attempt] = int(document.get("n", 0)) + 1
             yield document
 
@@ -259,9 +251,7 @@ def _joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
 
 
 def _mean_of_step(points: _Points) -> dict[str, NDArray[Any]]:
-    step, first, inverse, counts = np.unique(
-        points.step, return_index=True, return_inverse=True, return_counts=True
-    )
+    step, first, inverse, counts = np.unique(points.step, return_index=True, return_inverse=True, return_counts=True)
     total = np.bincount(inverse, weights=points.value, minlength=len(step)) if len(step) else points.value
     last = np.full(len(step), -np.inf)
     np.maximum.at(last, inverse, points.time_s)

@@ -8,9 +8,7 @@ from typing import Literal
 
 LOGGED_PREFIX = "logged."
 
-Unit = Literal[
-    "", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability"
-]  # "": a bare number
+Unit = Literal["", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability"]  # "": a bare number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -122,9 +122,7 @@ def _html() -> Environment:
 @functools.cache
 def _markdown() -> Environment:
     """Return an environment that escapes for Markdown: autoescape leaves alone what `finalize` has made."""
-    environment = _environment(
-        lambda value: markdown_text(str(_dash(value))) if _needs_markdown(value) else value
-    )
+    environment = _environment(lambda value: markdown_text(str(_dash(value))) if _needs_markdown(value) else value)
     environment.filters["code"] = lambda value: markdown_code(str(value))
     return environment
 

@@ -121,9 +121,7 @@ def _runs(chosen: NDArray[np.bool_]) -> tuple[Cell, ...]:
 def _legend(limits: Floats) -> tuple[tuple[float, float, str], ...]:
     size = (END - NAMES) / len(SHADES)
     lower = zip(SHADES, limits[:-1].tolist(), strict=True)
-    return tuple(
-        (round(NAMES + i * size, 1), shade, number(low, digits=1)) for i, (shade, low) in enumerate(lower)
-    )
+    return tuple((round(NAMES + i * size, 1), shade, number(low, digits=1)) for i, (shade, low) in enumerate(lower))
 
 
 def _short(name: str) -> str:
@@ -163,9 +161,7 @@ def interval_chart(*, title: str, caption: str, estimates: Sequence[Estimate], t
     across = scale_for(finite, start=NAMES, end=WIDTH - 52)
     rows = tuple(_interval_row(item, index, across) for index, item in enumerate(estimates))
     height = HEAD + 24.0 * len(rows) + 34
-    return IntervalChart(
-        title=title, caption=caption, height=height, rows=rows, ticks=across.ticks(4), table=table
-    )
+    return IntervalChart(title=title, caption=caption, height=height, rows=rows, ticks=across.ticks(4), table=table)
 
 
 def _interval_row(item: Estimate, index: int, across: Scale) -> tuple[float, str, float, float, float, str]:

@@ -80,18 +80,14 @@ def parse(content: bytes, where: str) -> tuple[RunFile, bool]:
     if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
         raise RecordError(f"{where} was not written by Groundwire: give the path of a run folder.")
     if document["schema_version"] > SCHEMA_VERSION:
-        versions = (
-            f"schema version {document['schema_version']}, this Groundwire reads up to {SCHEMA_VERSION}"
-        )
+        versions = f"schema version {document['schema_version']}, this Groundwire reads up to {SCHEMA_VERSION}"
         raise RecordError(f"{where} has {versions}: upgrade groundwire.")
     intact = document.get("digest") == _digest(document)
     document.pop("status", None)
     try:
         return RunFile.model_validate_json(json.dumps(document)), intact
     except ValidationError as error:
-        raise RecordError(
-            f"{where} is not a valid run file ({_first(error)}): restore it from a copy."
-        ) from error
+        raise RecordError(f"{where} is not a valid run file ({_first(error)}): restore it from a copy.") from error
 
 
 def read(folder: Folder) -> bytes:
@@ -105,9 +101,7 @@ def read(folder: Folder) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(_nothing_there(folder)) from error
     except OSError as error:
-        raise RecordError(
-            f"Cannot read {folder.url}: {error.strerror or error}. Check who may read it."
-        ) from error
+        raise RecordError(f"Cannot read {folder.url}: {error.strerror or error}. Check who may read it.") from error
 
 
 def _nothing_there(folder: Folder) -> str:

@@ -174,9 +174,7 @@ class RemoteFolder(Folder):
 
     def _segments(self, name: str) -> list[str]:
         self._fs.invalidate_cache()
-        return sorted(
-            str(path) for path in self._fs.glob(f"{self._root}/{name}.[0-9][0-9][0-9][0-9][0-9][0-9]")
-        )
+        return sorted(str(path) for path in self._fs.glob(f"{self._root}/{name}.[0-9][0-9][0-9][0-9][0-9][0-9]"))
 
     def _size_of(self, name: str) -> tuple[int, int]:
         segments = self._segments(name)

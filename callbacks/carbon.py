@@ -144,9 +144,7 @@ class Meter:
         self._unmetered = math.nan
         self._ask = threading.Event()
         self._end = False
-        self._thread = threading.Thread(
-            target=self._live, args=(options,), daemon=True, name="groundwire-carbon"
-        )
+        self._thread = threading.Thread(target=self._live, args=(options,), daemon=True, name="groundwire-carbon")
         self._thread.start()
 
     def ask(self) -> None:

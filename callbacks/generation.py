@@ -121,7 +121,7 @@ class GenerationMonitor(Monitor):
     def _ask(self, pl_module: LightningModule, prompts: list[str]) -> Answers:
         modes = [(module, module.training) for module in pl_module.modules()]
         fit = time.monotonic() - self._started
-        limit = self.seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
+        limit: float = self.seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
         assert self._generate is not None  # noqa: S101 - without it the monitor is off
         pl_module.eval()
         try:

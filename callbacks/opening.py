@@ -65,9 +65,7 @@ def _decide(
     callbacks = [lead, *(c for c in _callbacks(trainer) if isinstance(c, Monitor))]
     chosen = next((c.dirpath for c in callbacks if c.dirpath), None)
     dirpath = chosen or join(log_dir or trainer.default_root_dir, "groundwire")
-    state: dict[str, Any] = next(
-        (c.resumed["run"] for c in callbacks if isinstance(c.resumed.get("run"), dict)), {}
-    )
+    state: dict[str, Any] = next((c.resumed["run"] for c in callbacks if isinstance(c.resumed.get("run"), dict)), {})
     parent = state.get("id") or next((c.last_run for c in callbacks if c.last_run), None)
     try:
         if state:

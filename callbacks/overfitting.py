@@ -181,9 +181,7 @@ class OverfittingMonitor(Monitor):
         if not self._rows and self.session is not None:
             self.session.not_checked("overfitting", "no validation ran after the first two training batches")
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Copy the first training batches as they pass: a second loader would disturb the first."""
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         if self.session is not None and not self.off and not self._train.full:
@@ -268,9 +266,7 @@ def batch_size(batch: Any) -> int:
 
 def _half_width(train: _Losses, val: _Losses) -> float | None:
     try:
-        low, high = welch_interval(
-            train.losses, val.losses, first_weights=train.sizes, second_weights=val.sizes
-        )
+        low, high = welch_interval(train.losses, val.losses, first_weights=train.sizes, second_weights=val.sizes)
     except ValueError:
         return None
     return (high - low) / 2

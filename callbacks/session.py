@@ -182,9 +182,7 @@ class Session:
     def monitor_event(self, monitor: Monitor) -> None:
         """Note how a monitor is."""
         status = "error" if monitor.failed else "off" if monitor.off else "ran"
-        self.event(
-            "monitor", name=monitor.name, status=status, reason=monitor.off or None, seconds=monitor.seconds
-        )
+        self.event("monitor", name=monitor.name, status=status, reason=monitor.off or None, seconds=monitor.seconds)
 
     def not_checked(self, what: str, reason: str) -> None:
         """Note what a reader might take for granted and what was not measured."""

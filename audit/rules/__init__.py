@@ -1,12 +1,12 @@
 """Rules: pure functions from a case to evidence of one fault, one family a file."""
 
-from . import carbon, generalisation, generation, optimisation
+from . import carbon, generalisation, generation, gradients, optimisation
 from .declaration import Rule
 
 RULES: tuple[Rule, ...] = (
-    optimisation.non_finite,
-    optimisation.exploding_gradient,
-    optimisation.vanishing_gradient,
+    gradients.non_finite,
+    gradients.exploding_gradient,
+    gradients.vanishing_gradient,
     optimisation.loss_spike,
     optimisation.stagnant_loss,
     optimisation.updates_too_large,

@@ -91,13 +91,11 @@ def mostly_modelled_energy(case: Case, threshold: float) -> Fault | None:
     References:
         arXiv 2509.22092, on the error of software energy meters.
     """
-    parts = [event for event in case.events("energy")][-1:]
+    parts = case.events("energy")[-1:]
     if not parts:
         return None
     qualities, total = parts[0].get("qualities", {}), parts[0].get("energy_kwh") or 0.0
-    modelled = sum(
-        parts[0].get(f"{kind}_kwh", 0.0) for kind, found in qualities.items() if found == "modelled"
-    )
+    modelled = sum(parts[0].get(f"{kind}_kwh", 0.0) for kind, found in qualities.items() if found == "modelled")
     share = modelled / total if total else 0.0
     if share <= threshold:
         return None

@@ -94,11 +94,7 @@ class Case:
     def number(self, key: str) -> float | None:
         """Return a configured value when it is a positive number."""
         found = self.setting(key)
-        return (
-            float(found)
-            if isinstance(found, int | float) and not isinstance(found, bool) and found > 0
-            else None
-        )
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
 
     def has(self, name: str) -> bool:
         """Return whether a series or a metric with a value is there."""

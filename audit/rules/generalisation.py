@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from ..model import Confidence, Evidence, Mitigation, Severity
@@ -23,9 +25,7 @@ def _regularise(case: Case, fault: Fault) -> Mitigation | None:
         settings["optimizer.weight_decay"] = 0.1
     if not settings:
         return None
-    told = " and ".join(
-        f"{key.partition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()
-    )
+    told = " and ".join(f"{key.partition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items())
     return Mitigation(
         text=f"Regularise: {told}.",
         settings=settings,
@@ -40,9 +40,7 @@ def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
     best = fault.step or 1
     saved = case.energy_after(best)
     share = 1 - best / max(case.steps, 1)
-    price = (
-        f" and saves {saved[0]:.3g} kWh ({saved[1]:.0%})" if saved else f" and saves {share:.0%} of the steps"
-    )
+    price = f" and saves {saved[0]:.3g} kWh ({saved[1]:.0%})" if saved else f" and saves {share:.0%} of the steps"
     return Mitigation(
         text=f"Stop at step {best:,}, where the validation loss was lowest, or keep that checkpoint.",
         settings={"trainer.max_steps": best},
@@ -179,4 +177,4 @@ def _rises(value: np.ndarray) -> bool:
     if after.size < STRIPS:
         return False
     means = [float(strip.mean()) for strip in np.array_split(after, STRIPS)]
-    return float(value[0]) < means[0] and all(a < b for a, b in zip(means, means[1:], strict=False))
+    return float(value[0]) < means[0] and all(a < b for a, b in itertools.pairwise(means))

@@ -92,9 +92,7 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     if callable(choice):
         name = getattr(choice, "__qualname__", type(choice).__name__)
         return Scorer(name=f"callable:{name}", compute=choice)
-    raise UsageError(
-        f"scorer must be 'embedded', 'detoxify', an evaluate module or a callable, got {choice!r}"
-    )
+    raise UsageError(f"scorer must be 'embedded', 'detoxify', an evaluate module or a callable, got {choice!r}")
 
 
 def _named(choice: str) -> Scorer:

@@ -97,9 +97,7 @@ def _local(path: Path) -> Callable[[], Any]:
 
         if not path.is_file():
             known = ", ".join(DETOXIFY)
-            raise ScorerError(
-                f"there is no Detoxify model or checkpoint {str(path)!r}: choose one of {known}"
-            )
+            raise ScorerError(f"there is no Detoxify model or checkpoint {str(path)!r}: choose one of {known}")
         # Detoxify itself loads with weights_only=False, which can run code: look first.
         torch.load(path, map_location="cpu", weights_only=True)
         return Detoxify(checkpoint=str(path))

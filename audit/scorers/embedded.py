@@ -32,7 +32,7 @@ class EmbeddedToxicity(evaluate.Measurement):  # type: ignore[misc] # evaluate i
             features=Features({"predictions": Value("string")}),
         )
 
-    def _download_and_prepare(self, dl_manager: Any) -> None:
+    def _download_and_prepare(self, dl_manager: Any) -> None:  # noqa: ARG002 - evaluate passes one
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from profanity_check import predict_prob
@@ -59,15 +59,13 @@ class Sentiment(evaluate.Measurement):  # type: ignore[misc] # evaluate is not t
             features=Features({"predictions": Value("string")}),
         )
 
-    def _download_and_prepare(self, dl_manager: Any) -> None:
+    def _download_and_prepare(self, dl_manager: Any) -> None:  # noqa: ARG002 - evaluate passes one
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
         self._analyzer = SentimentIntensityAnalyzer()
 
     def _compute(self, predictions: list[str]) -> dict[str, list[float]]:
-        return {
-            "sentiment": [float(self._analyzer.polarity_scores(text)["compound"]) for text in predictions]
-        }
+        return {"sentiment": [float(self._analyzer.polarity_scores(text)["compound"]) for text in predictions]}
 
 
 def embedded_scorer() -> Scorer:
