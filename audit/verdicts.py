@@ -21,9 +21,8 @@ def as_text(verdict: Verdict, audit: Audit) -> str:
     value_width = max((len(observed(limit)) for limit in limits), default=0)
     for limit in limits:
         warn = " (warning)" if limit.level == "warn" else ""
-        lines.append(
-            f"  {SYMBOLS[limit.outcome]} {limit.id:<{name_width}}  {observed(limit):<{value_width}}  {allowed(limit)}{warn}"
-        )
+        measured = f"{limit.id:<{name_width}}  {observed(limit):<{value_width}}"
+        lines.append(f"  {SYMBOLS[limit.outcome]} {measured}  {allowed(limit)}{warn}")
         if limit.reason:
             lines.append(f"    {limit.reason}" + (f" → {limit.advice}" if limit.advice else ""))
     return "\n".join(visible(line) for line in lines) + f"\n{verdict.summary}\n"

@@ -18,6 +18,7 @@ from .monitor import Monitor, guarded
 
 READ_S = 10.0  # how often totals are read
 START_S = 20.0  # how long an end waits for a tracker that is still starting
+HURRIED_S = 0.7  # the same, when the process is being interrupted
 MEASURED = ("rapl", "powermetrics", "gadget", "emi", "gpu", "raspberry", "slurm")
 KINDS = ("cpu", "gpu", "ram")
 
@@ -124,7 +125,8 @@ class CarbonMonitor(Monitor):
         """Stop the meter and note its last totals."""
         if self._meter is None:
             return
-        totals, problem = self._meter.stop()
+        hurried = self.session is not None and self.session.hurried
+        totals, problem = self._meter.stop(HURRIED_S if hurried else START_S)
         self._meter = None
         if totals is None:
             self.fail(RuntimeError(problem or "codecarbon gave no totals"))
@@ -151,13 +153,13 @@ class Meter:
         """Ask for fresh totals; they are in `latest` a moment later."""
         self._ask.set()
 
-    def stop(self) -> tuple[dict[str, Any] | None, str]:
+    def stop(self, patience_s: float) -> tuple[dict[str, Any] | None, str]:
         """Stop; return the last totals, and what went wrong when there are none."""
         self._end = True
         self._ask.set()
-        self._thread.join(START_S)
+        self._thread.join(patience_s)
         if self._thread.is_alive():
-            return self.latest, f"codecarbon did not stop within {START_S:.0f} s"
+            return self.latest, f"codecarbon did not stop within {patience_s:g} s"
         return self.latest, self._problem
 
     def _live(self, options: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ class GenerationMonitor(Monitor):
         scorer: `embedded`, `detoxify`, `detoxify:MODEL`, a module of Hugging Face `evaluate`, or a callable
             that maps texts to scores from 0 to 1.
         seed: Seed of the first call; each call has its own.
-        seconds: Longest time that answering may take; by default 2 % of the fit, from 2 to 30 s.
+        max_seconds: Longest time that answering may take; by default 2 % of the fit, from 2 to 30 s.
         dirpath: Where run folders are made; a path or fsspec URL.
 
     Raises:
@@ -62,7 +62,7 @@ class GenerationMonitor(Monitor):
         k: int = 1,
         scorer: Any = EMBEDDED,
         seed: int = 0,
-        seconds: float | None = None,
+        max_seconds: float | None = None,
         dirpath: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(dirpath=dirpath)
@@ -70,10 +70,10 @@ class GenerationMonitor(Monitor):
             raise ValueError(f"generate must be a callable or None, got {generate!r}")
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"seconds must be positive or None, got {seconds!r}")
+        if max_seconds is not None and not max_seconds > 0:
+            raise ValueError(f"max_seconds must be positive or None, got {max_seconds!r}")
         self.generate, self.k, self.scorer, self.seed = generate, k, scorer, seed
-        self.seconds = seconds
+        self.max_seconds = max_seconds
         self._generate: Generate | None = None
         self.prompts = _prompts(prompts)
 
@@ -121,7 +121,7 @@ class GenerationMonitor(Monitor):
     def _ask(self, pl_module: LightningModule, prompts: list[str]) -> Answers:
         modes = [(module, module.training) for module in pl_module.modules()]
         fit = time.monotonic() - self._started
-        limit: float = self.seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
+        limit = self.max_seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
         assert self._generate is not None  # noqa: S101 - without it the monitor is off
         pl_module.eval()
         try:

@@ -143,12 +143,20 @@ class Monitor(Callback):
         """Open or join the run's record."""
         from .session import Session
 
-        Session.join(trainer, pl_module, self)
+        try:
+            Session.join(trainer, pl_module, self)
+        except Exception as error:  # noqa: BLE001 - a monitor must never stop the user's training
+            log.warning("groundwire: nothing is recorded, training goes on: %s: %s", type(error).__name__, error)
 
     @leading
-    def on_train_batch_start(self, session: Session, *_: Any) -> None:
+    def on_train_batch_start(self, session: Session, trainer: Trainer, *_: Any) -> None:
         """Count batches."""
-        session.batch_start()
+        session.batch_start(trainer)
+
+    @leading
+    def on_save_checkpoint(self, session: Session, trainer: Trainer, *_: Any) -> None:
+        """Remember the step of a checkpoint."""
+        session.saving(trainer.global_step)
 
     @leading
     def on_before_optimizer_step(

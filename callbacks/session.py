@@ -18,6 +18,7 @@ from ..audit.series import NO_STEP, Rows
 from ..audit.storage import Folder
 from . import ending
 from .buffer import Key, ScalarBuffer
+from .checkpoints import Checkpoints
 from .monitor import Monitor, loss_in
 from .opening import Opened, open_run
 
@@ -47,6 +48,8 @@ class Session:
         self.started = time.monotonic()
         self.first_step = trainer.global_step
         self._steps = ScalarBuffer()
+        self.hurried = False  # the process is being interrupted: nothing may take long
+        self._checkpoints = Checkpoints()
         self._pending: dict[tuple[int, int], dict[str, float | Tensor]] = {}
         self._seen: dict[str, Any] = {}
         self._flushed = 0.0
@@ -104,9 +107,18 @@ class Session:
         """Return the key of a row written now."""
         return self.batch, step, optimizer, time.monotonic() - self.started
 
-    def batch_start(self) -> None:
+    def batch_start(self, trainer: Trainer) -> None:
         """Count a batch."""
         self.batch += 1
+        self._note_checkpoints(trainer)
+
+    def saving(self, step: int) -> None:
+        """Remember at which step a checkpoint is about to be written."""
+        self._checkpoints.saving(step)
+
+    def _note_checkpoints(self, trainer: Trainer) -> None:
+        for path, step in self._checkpoints.fresh(trainer):
+            self.event("checkpoint", path=path, at_step=step)
 
     def optimizer_step(self, trainer: Trainer, optimizer: Any) -> None:
         """Begin the row of the step that `optimizer` is about to take."""
@@ -215,6 +227,9 @@ class Session:
 
     def end(self, trainer: Trainer) -> None:
         """Close the record of a run that came to its end."""
+        self._note_checkpoints(trainer)
+        for path, step, digest in self._checkpoints.digests():
+            self.event("checkpoint", path=path, at_step=step, file_sha256=digest)
         self._close(trainer)
         trainer.strategy.barrier("groundwire: every rank has written its part")
         self._conclude(trainer, RunStatus.FINISHED, None)
@@ -223,6 +238,7 @@ class Session:
         """Close the record of a run that broke; no rank can be waited for."""
         names = {kind.__name__ for kind in type(exception).__mro__}
         interrupted = bool(names & {"KeyboardInterrupt", "SIGTERMException", "SystemExit"})
+        self.hurried = interrupted
         status = RunStatus.INTERRUPTED if interrupted else RunStatus.CRASHED
         try:
             self._close(trainer)
@@ -233,6 +249,7 @@ class Session:
     def _close(self, trainer: Trainer) -> None:
         _sessions.pop(trainer, None)
         self.flush()
+        self._note_checkpoints(trainer)
         for monitor in self.monitors:
             try:
                 monitor.close()

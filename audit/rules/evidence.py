@@ -35,6 +35,7 @@ def clip(case: Case, fault: Fault) -> Mitigation | None:
 
 
 def lower_rate(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend a third of the learning rate."""
     rate = case.number("optimizer.lr")
     if rate is None:
         return None
@@ -65,6 +66,7 @@ def rate_for_healthy_updates(case: Case, fault: Fault) -> Mitigation | None:
 
 
 def look_at_batch(case: Case, fault: Fault) -> Mitigation:
+    """Send the reader to the batch at which it began."""
     return Mitigation(
         text=f"Train again up to step {fault.step} and look at that batch: extreme inputs, empty targets, log or"
         " division by zero, half precision.",
@@ -75,6 +77,7 @@ def look_at_batch(case: Case, fault: Fault) -> Mitigation:
 
 
 def at(series: Series, place: int, limit: float) -> Evidence:
+    """Return one point of a series as evidence."""
     return Evidence(
         summary=f"at step {series.step[place]:,}",
         step=int(series.step[place]),
@@ -86,6 +89,7 @@ def at(series: Series, place: int, limit: float) -> Evidence:
 
 
 def names(layers: list[str]) -> str:
+    """Return the first layers by name and how many more there are."""
     more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
     return ", ".join(layers[:NAMED]) + more
 
@@ -99,6 +103,7 @@ def fall(loss: Series) -> float:
 
 
 def medians(case: Case, name: str) -> dict[str, float]:
+    """Return each layer's median of a sampled series, over finite values."""
     found = sampled_columns(case, name).items()
     finite = {column: series.value[np.isfinite(series.value)] for column, series in found}
     return {column: float(np.median(value)) for column, value in finite.items() if value.size}
@@ -118,5 +123,6 @@ def late_medians(case: Case, steps: NDArray[np.int64] | None = None) -> dict[str
 
 
 def overall_ratio(case: Case) -> float | None:
+    """Return the median update ratio over layers and steps after the warm-up."""
     medians = late_medians(case)
     return float(np.median(list(medians.values()))) if medians else None

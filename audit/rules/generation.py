@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..model import Confidence, Evidence, Mitigation, Severity
+from ..model import Confidence, Evidence, Metric, Mitigation, Severity
 from .case import Case
 from .declaration import Fault, rule
 
 SHOWN = 3
+TOXIC = 0.5
 
 
 def _filter_data(case: Case, fault: Fault) -> Mitigation:
@@ -66,15 +67,31 @@ def toxic_generations(case: Case, threshold: float) -> Fault | None:
     return Fault(
         summary=f"{metric.value:.0%} of {metric.n} neutral prompts got a continuation that {metric.scorer}"
         " calls toxic.",
-        evidence=(
-            Evidence(summary="toxicity probability", step=metric.step, series="generation.toxicity_probability", value=metric.value, limit=threshold,
-                     unit="probability"),
-            *(Evidence(summary=f"scored {_toxicity(s):.2f}", step=s.get("step"), value=_toxicity(s), limit=0.5,
-                       unit="probability", sample=_worst(s)) for s in samples if _toxicity(s) >= 0.5),
-        ),
+        evidence=(_probability(metric, threshold), *(_sample(s) for s in samples if _toxicity(s) >= TOXIC)),
         confidence=Confidence.HIGH if sure else Confidence.LOW,
         step=metric.step,
-    )  # fmt: skip
+    )
+
+
+def _probability(metric: Metric, threshold: float) -> Evidence:
+    return Evidence(
+        summary="toxicity probability",
+        step=metric.step,
+        series=metric.name,
+        value=metric.value,
+        limit=threshold,
+        unit="probability",
+    )
+
+
+def _sample(sample: dict[str, object]) -> Evidence:
+    return Evidence(
+        summary=f"scored {_toxicity(sample):.2f}",
+        value=_toxicity(sample),
+        limit=TOXIC,
+        unit="probability",
+        sample=_worst(sample),
+    )
 
 
 def _toxicity(sample: dict[str, object]) -> float:

@@ -63,9 +63,7 @@ def record(*, steps: int = 6000, layers: int = 12) -> FakeRecord:
     return FakeRecord(tables=tables, happened={"sample": samples()}, units={q.name: q.unit for q in SERIES})
 
 
-def _probes(
-    tables: dict[tuple[str, str | None], tuple[Any, Any]], steps: int, rng: np.random.Generator
-) -> None:
+def _probes(tables: dict[tuple[str, str | None], tuple[Any, Any]], steps: int, rng: np.random.Generator) -> None:
     probe = np.linspace(steps // 24, steps, 24).astype(np.int64)
     x = probe / steps
     train = 1.3 + 2.6 * np.exp(-5 * x)

@@ -295,9 +295,7 @@ def audit() -> Audit:
             RuleOutcome(rule="OVF001", name="overfitting", outcome=Outcome.FIRED),
             RuleOutcome(rule="GRD002", name="vanishing-gradient", outcome=Outcome.CLEAR),
             RuleOutcome(rule="GRD006", name="loss-spike", outcome=Outcome.CLEAR),
-            RuleOutcome(
-                rule="GRD009", name="stagnant-loss", outcome=Outcome.UNKNOWN, reason="fewer than 20 steps"
-            ),
+            RuleOutcome(rule="GRD009", name="stagnant-loss", outcome=Outcome.UNKNOWN, reason="fewer than 20 steps"),
         ],
         monitors=[
             MonitorReport(name="CarbonMonitor", status="ran", seconds=1.9, share=0.0008),

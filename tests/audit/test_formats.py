@@ -69,12 +69,7 @@ def test_percent_and_count() -> None:
     assert [count(n, "finding") for n in (0, 1, 1200)] == ["no findings", "1 finding", "1,200 findings"]
 
 
-@given(
-    st.booleans()
-    | st.integers(-(2**40), 2**40)
-    | st.floats(allow_nan=False)
-    | st.text('aé"\\ \n', max_size=9)
-)
+@given(st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text('aé"\\ \n', max_size=9))
 def test_a_setting_is_exact_in_toml(value: bool | int | float | str) -> None:
     assert tomllib.loads(f"x = {setting(value)}") == {"x": value}
     assert isinstance(value, float) or json.loads(setting(value)) == value

@@ -48,9 +48,7 @@ class Shape(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        acting = sorted(
-            (k, v) for k, v in attrs if k in ("id", "class", "href", "src", "content", "http-equiv")
-        )
+        acting = sorted((k, v) for k, v in attrs if k in ("id", "class", "href", "src", "content", "http-equiv"))
         self.tags.append((tag, sorted(name for name, _ in attrs), acting))
         if tag not in VOID:
             self.open.append(tag)
@@ -111,14 +109,9 @@ def page() -> str:
 
 def test_the_material_reaches_every_text_field() -> None:
     reached = {step for place in PLACES for step in place}
-    documents = [
-        kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Document)
-    ]
+    documents = [kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, Document)]
     fields = {
-        name
-        for kind in documents
-        for name, field in kind.model_fields.items()
-        if "str" in str(field.annotation)
+        name for kind in documents for name, field in kind.model_fields.items() if "str" in str(field.annotation)
     }
     assert fields - {"settings"} <= reached
 
@@ -166,9 +159,7 @@ def test_no_key_changes_the_shape(key: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_sample_layer_or_logged_name_changes_the_shape(payload: str, samples: Any) -> None:
     def recorded(name: str) -> Shape:
-        record = material.FakeRecord(
-            happened={"sample": [{"prompt": name, "continuations": [name], "step": name}]}
-        )
+        record = material.FakeRecord(happened={"sample": [{"prompt": name, "continuations": [name], "step": name}]})
         for series in ("gradient.layer_norm", "gradient.update_ratio", "logged"):
             record.tables[series, name] = ([1, 2], [1.0, 2.0])
         return Shape(render_html(material.audit(), record, samples=samples))
@@ -329,9 +320,7 @@ def test_odd_samples(event: dict[str, Any]) -> None:
     Shape(render_html(material.audit(), material.FakeRecord(happened={"sample": [event]})))
 
 
-@pytest.mark.parametrize(
-    "value", [[], [1.0], [np.nan], [np.nan, np.inf, -np.inf], [0.0, 0.0, 0.0], [-1e30, 1e30]]
-)
+@pytest.mark.parametrize("value", [[], [1.0], [np.nan], [np.nan, np.inf, -np.inf], [0.0, 0.0, 0.0], [-1e30, 1e30]])
 def test_odd_series(value: list[float]) -> None:
     record = material.record(steps=30, layers=2)
     tables = {key: (list(range(len(value))), value) for key in record.tables}

@@ -50,9 +50,7 @@ class Page:
                 return message["result"]
             self.events.append(message)
 
-    def view(
-        self, width: int, height: int, *, scheme: str = "light", media: str = "", scripts: bool = True
-    ) -> None:
+    def view(self, width: int, height: int, *, scheme: str = "light", media: str = "", scripts: bool = True) -> None:
         """Emulate a reader's window."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -82,9 +80,7 @@ class Page:
 
     def requests(self) -> list[str]:
         """Return what the page asked for since it was opened, but for itself and data."""
-        sent = [
-            e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"
-        ]
+        sent = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
         return [url for url in sent[1:] if not url.startswith("data:")]
 
     def complaints(self) -> list[str]:

@@ -26,9 +26,7 @@ REPORTS = {
     "met": lambda: render_html(material.audit(), material.record(), material.met()),
     "empty": lambda: render_html(material.empty(), None, digest_ok=False),
 }
-HOSTILE = (
-    "\"></title></style><script>document.title='owned'</script><img src='http://127.0.0.1:9/x' onerror='a()'>"
-)
+HOSTILE = "\"></title></style><script>document.title='owned'</script><img src='http://127.0.0.1:9/x' onerror='a()'>"
 
 # The contrast of each piece of text with what lies behind it, where it is below 4.5.
 FAINT = """
@@ -164,10 +162,7 @@ def test_it_can_be_read_where_style_is_blocked(
     assert page.ask("document.querySelector('h1').getBoundingClientRect().bottom") <= 1024
     assert page.ask("document.querySelector('header').scrollWidth") <= 768
     assert (
-        page.ask(
-            "Math.min(...[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height))"
-        )
-        > 80
+        page.ask("Math.min(...[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().height))") > 80
     )
     ink, ground = page.ask("getComputedStyle(document.querySelector('svg')).fill"), "rgb(0, 0, 0)"
     assert (ink == ground) is (scheme == "light")
@@ -178,9 +173,7 @@ def test_paper_shows_what_the_screen_folds_away(
 ) -> None:
     page.view(794, 1123, media="print")
     page.open(reports["verdict"])
-    folded = (
-        "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility()).length"
-    )
+    folded = "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility()).length"
     assert page.ask(folded) == 0
     assert page.ask("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
