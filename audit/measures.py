@@ -92,10 +92,10 @@ def _carbon_method(readings: list[dict[str, Any]], unread: list[int]) -> str:
 
 
 def _overfitting(record: Record) -> Iterator[Metric]:
-    loss, train = record.series("overfitting.val_loss"), record.series("overfitting.train_loss")
-    if not len(loss):
+    loss, train, gaps = (record.series(f"overfitting.{name}") for name in ("val_loss", "train_loss", "gap"))
+    if not len(gaps):
         return
-    step = int(loss.step[-1])
+    step = int(gaps.step[-1])
     low, high = (_value_at(record.series(f"overfitting.gap_{end}"), step) for end in ("low", "high"))
     probe = (record.events("probe", replayed=True) or [{}])[-1]
     common: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _overfitting(record: Record) -> Iterator[Metric]:
     method = (
         f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}; Welch interval over batches"
     )
-    gap, base = float(loss.value[-1] - train.value[-1]), float(train.value[-1])
+    gap, base = float(gaps.value[-1]), float(train.value[-1])
     yield _metric("overfitting.gap", gap, low=low, high=high, method=method, **common)
     scaled = [None if end is None or base <= 0 else end / base for end in (gap, low, high)]
     reason = None if base > 0 else f"the training loss is {base:g}, a ratio to it means nothing"

@@ -76,6 +76,8 @@ class OverfittingMonitor(Monitor):
         self._returned: list[tuple[Tensor, int]] = []
         self._started, self._spent, self._batch_s = time.monotonic(), 0.0, 0.0
         self._rows = 0
+        self._key = ""
+        self._gap_step = self._validated = -1
         reason = sharded(trainer.strategy, pl_module)
         if not trainer.enable_validation:
             reason = "the run has no validation loop"
@@ -101,17 +103,20 @@ class OverfittingMonitor(Monitor):
             self._returned.append((loss, batch_size(batch)))
 
     @guarded
-    def _measure(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        amount = self._affordable()
-        if amount < FEWEST or self.session is None:
+    def _measure(self, trainer: Trainer, pl_module: LightningModule, *, last: bool = False) -> None:
+        amount = len(self._train.batches) if last else self._affordable()
+        if amount < FEWEST:
+            self._write_validation(trainer)
             return
         started = time.monotonic()
-        train = self._evaluate(trainer, pl_module, self._train, amount)
-        val = self._validation(trainer, pl_module, amount)
+        with isolated(pl_module) as logged:
+            train = self._evaluate(trainer, pl_module, self._train, amount, logged)
+            val = self._validation(trainer, pl_module, amount, logged)
         self._write(trainer, train, val)
         elapsed = time.monotonic() - started
         self._spent += elapsed
         self._batch_s = elapsed / (2 * amount if val.probed else amount)
+        self._gap_step = trainer.global_step
 
     def _affordable(self) -> int:
         """Return how many batches the budget allows now."""
@@ -121,17 +126,22 @@ class OverfittingMonitor(Monitor):
             return held
         return min(held, int(left / (self._batch_s * (1 if self._returned else 2))))
 
-    def _validation(self, trainer: Trainer, pl_module: LightningModule, amount: int) -> _Losses:
+    def _validation(self, trainer: Trainer, pl_module: LightningModule, amount: int, logged: Logged) -> _Losses:
         if self._returned:
-            losses = torch.stack([loss.float() for loss, _ in self._returned]).tolist()
-            return _Losses(losses, [size for _, size in self._returned], "", probed=False)
-        return self._evaluate(trainer, pl_module, self._val, amount)
+            return self._returned_losses()
+        return self._evaluate(trainer, pl_module, self._val, amount, logged)
 
-    def _evaluate(self, trainer: Trainer, pl_module: LightningModule, probe: _Probe, amount: int) -> _Losses:
+    def _returned_losses(self) -> _Losses:
+        losses = torch.stack([loss.float() for loss, _ in self._returned]).tolist()
+        return _Losses(losses, [size for _, size in self._returned], "", probed=False)
+
+    def _evaluate(
+        self, trainer: Trainer, pl_module: LightningModule, probe: _Probe, amount: int, logged: Logged
+    ) -> _Losses:
         losses, sizes, key = [], [], ""
         for index, batch in enumerate(probe.batches[:amount]):
-            with isolated(pl_module) as logged:
-                loss, key = self._loss(trainer, pl_module, batch, index, logged)
+            logged.clear()
+            loss, key = self._loss(trainer, pl_module, batch, index, logged)
             losses.append(loss)
             sizes.append(batch_size(batch))
         return _Losses(losses, sizes, key, probed=True)
@@ -161,9 +171,9 @@ class OverfittingMonitor(Monitor):
 
     def _write(self, trainer: Trainer, train: _Losses, val: _Losses) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
-        # What was logged is the mean over the whole validation set, the probe only over its first batches.
-        whole = trainer.callback_metrics.get(val.key) if val.key else None
-        val_loss = float(whole) if whole is not None else val.mean
+        self._key = val.key
+        val_loss = self._whole_validation(trainer)
+        val_loss = val.mean if val_loss is None else val_loss
         values = {"train_loss": train.mean, "val_loss": val_loss, "gap": val_loss - train.mean}
         half = _half_width(train, val)
         if half is not None:
@@ -176,8 +186,24 @@ class OverfittingMonitor(Monitor):
             self.session.event("probe", quantity=quantity, train=len(train.losses), val=len(val.losses))
         self._rows += 1
 
+    def _whole_validation(self, trainer: Trainer) -> float | None:
+        """Return the mean over the whole validation set; a probe holds only its first batches."""
+        if self._returned:
+            return self._returned_losses().mean
+        logged = trainer.callback_metrics.get(self._key) if self._key else None
+        return None if logged is None else float(logged)
+
+    def _write_validation(self, trainer: Trainer) -> None:
+        """Write the validation loss alone, which costs nothing, where there is no time for a probe."""
+        val_loss = self._whole_validation(trainer)
+        if val_loss is not None and self.session is not None:
+            rows = Rows.of(("overfitting.val_loss",), [self.session.key(trainer.global_step)], [[val_loss]])
+            self.session.rows("overfitting", rows)
+
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say when no validation came."""
+        """Measure the gap of the last weights if time was short before; say when no validation came."""
+        if self._validated == trainer.global_step != self._gap_step:
+            self._measure(trainer, pl_module, last=True)
         if not self._rows and self.session is not None:
             self.session.not_checked("overfitting", "no validation ran after the first two training batches")
 
@@ -218,6 +244,7 @@ class OverfittingMonitor(Monitor):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure the gap."""
         super().on_validation_end(trainer, pl_module)
+        self._validated = trainer.global_step
         self._measure(trainer, pl_module)
 
     def __getstate__(self) -> dict[str, Any]:

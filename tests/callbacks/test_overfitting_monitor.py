@@ -49,7 +49,7 @@ def test_a_model_that_learns_noise_by_heart_is_found_out(tmp_path: Path) -> None
     assert {"overfitting", "overtraining"} <= set(findings)
     assert findings["overtraining"]["follows_from"] == findings["overfitting"]["rule"]
     settings = [item["settings"] for item in findings["overfitting"]["mitigations"]]
-    assert {"optimizer.weight_decay": 0.1} in settings
+    assert {"model.dropout": 0.2, "optimizer.weight_decay": 0.1} in settings
     best = metrics_of(audit_of(callback.folder))["overfitting.best_step"]["value"]
     assert {"trainer.max_steps": best} in settings
 
@@ -118,10 +118,8 @@ def test_several_validation_loaders_count_the_first(tmp_path: Path) -> None:
 
 def test_batches_that_the_step_overwrites_were_copied_before(tmp_path: Path) -> None:
     class Overwriting(Returning):
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-            loss = self.loss(batch)
+        def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
             batch[0].fill_(float("nan"))
-            return loss
 
     class Fresh(torch.utils.data.Dataset[Any]):
         def __len__(self) -> int:
