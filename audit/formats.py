@@ -80,3 +80,8 @@ def setting(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def moment(time: str | None) -> str:
+    """Return an ISO 8601 time in UTC as a person writes it: `2026-11-21 00:59 UTC`."""
+    return NOTHING if time is None else f"{time[:10]} {time[11:16]} UTC"

@@ -14,7 +14,7 @@ from . import firstscreen, page
 from .curves import Reader, SeriesSource
 from .escape import Escaped, markdown_code, markdown_text, visible
 from .firstscreen import Verdict
-from .formats import count, duration, interval, number, percent, setting
+from .formats import count, duration, interval, moment, number, percent, setting
 from .model import Audit, Outcome
 from .page import Samples
 
@@ -142,6 +142,7 @@ def _environment(finalize: Any) -> Environment:
         "percent": percent,
         "duration": duration,
         "count": count,
+        "moment": moment,
         "setting": setting,
     }
     environment.filters.update(cast(dict[str, Any], filters))

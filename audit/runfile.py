@@ -130,7 +130,7 @@ def _first(error: ValidationError) -> str:
 
 def now() -> str:
     """Return the time in UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def process_exists(pid: int) -> bool:
