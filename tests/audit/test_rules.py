@@ -149,8 +149,8 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
         lambda: case(gradient__update_ratio=layers(1e-3, 1e-4, 1e-5)),
         # The tail of a schedule.
         lambda: case(
-            gradient__update_ratio={"a": np.geomspace(1e-3, 1e-9, 60)},
-            optimizer__lr=np.geomspace(1e-2, 1e-8, STEPS),
+            gradient__update_ratio={"a": np.where(np.arange(60) < 35, 1e-3, 1e-9)},
+            optimizer__lr=np.linspace(1e-2, 0, STEPS),
         ),
     ],
     "overfitting": [

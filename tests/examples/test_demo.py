@@ -13,7 +13,7 @@ def finding(name, *settings):
 
 
 def outcome(*findings):
-    return Outcome(title="", folder=Path(), audit={"findings": list(findings), "metrics": []})
+    return Outcome(title="", folder=Path(), audit={"findings": list(findings), "metrics": [], "rules": []})
 
 
 def test_advice_is_what_the_audit_says_and_the_more_severe_wins():
@@ -32,6 +32,13 @@ def test_nothing_is_recommended_where_nothing_was_found():
 
 def test_changes_name_old_and_new_value():
     assert "optimizer.lr: 0.006 → 0.001" in changes({"optimizer.lr": 0.001})
+
+
+def test_a_rule_that_could_not_tell_did_not_clear_the_run():
+    rules = [{"name": REPAIRED[0], "outcome": "clear"}, {"name": REPAIRED[1], "outcome": "unknown"}]
+    told = Outcome(title="", folder=Path(), audit={"rules": rules})
+    assert not told.said("clear")
+    assert not outcome().said("clear")
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""A small GPT on the Python language reference, audited while it trains."""
