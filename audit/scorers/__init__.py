@@ -6,17 +6,22 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ..errors import GroundwireError, UsageError
 from ..registry import nearest
+from .rng import untouched_rng
 
 INSTALL = 'pip install "groundwire[text,embedded]"'
 DETOXIFY = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 EMBEDDED = "embedded"
+ROUNDING = 1e-6  # float32 puts a probability of one this far above one
+SHOWN = 200  # characters of somebody else's error that are repeated
 
 
 class ScorerError(GroundwireError):
@@ -25,7 +30,7 @@ class ScorerError(GroundwireError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scorer:
-    """Scores texts.
+    """Scores texts, and leaves every global random state as it was.
 
     Attributes:
         name: Which scorer it is, with the version that its scores depend on.
@@ -47,35 +52,56 @@ class Scorer:
         """
         if not texts:
             return []
-        # A lone surrogate cannot be encoded, and some tokenizers are written in languages that must.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        clean = [well_formed(text) for text in texts]
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), untouched_rng():
                 warnings.simplefilter("ignore")
-                scores = list(self.compute(clean))
+                scores = self._listed(self.compute(clean), len(texts))
+        except ScorerError:
+            raise
         except Exception as error:
-            raise ScorerError(f"scorer {self.name} raised {type(error).__name__}: {error}") from error
+            raise ScorerError(f"scorer {self.name} raised {brief(error)}") from error
         if len(scores) != len(texts):
-            raise ScorerError(f"scorer {self.name} returned {len(scores)} scores for {len(texts)} texts")
+            many = "more than" if len(scores) > len(texts) else f"{len(scores)} scores for"
+            raise ScorerError(f"scorer {self.name} returned {many} {len(texts)} texts: return one score for each")
         return [self._checked(score) for score in scores]
+
+    def _listed(self, found: Any, most: int) -> list[Any]:
+        """Return what was found as a list of at most `most` + 1 items: it may have no end."""
+        found = found.tolist() if hasattr(found, "tolist") else found
+        if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
+            kind = type(found).__name__
+            raise ScorerError(f"scorer {self.name} returned {kind}: return a list with one score for each text")
+        return list(islice(found, most + 1))
 
     def _checked(self, score: Any) -> float:
         try:
-            value = float(score)
-        except (TypeError, ValueError):
+            value = math.nan if isinstance(score, str | bytes | bool) else float(score)
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
-        if isinstance(score, str | bool) or not self.low <= value <= self.high:
-            bounds = f"between {self.low:g} and {self.high:g}"
-            raise ScorerError(f"scorer {self.name} returned {score!r}, which is not a number {bounds}")
-        return value
+        if not self.low - ROUNDING <= value <= self.high + ROUNDING:
+            shown, bounds = reprlib.repr(score), f"between {self.low:g} and {self.high:g}"
+            raise ScorerError(f"scorer {self.name} returned {shown}, which is not a number {bounds}")
+        return min(self.high, max(self.low, value))
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with lone surrogates replaced, which cannot be encoded, stored or tokenized."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def brief(error: BaseException) -> str:
+    """Return an error's type and the first line of what it says."""
+    first = (str(error).strip().splitlines() or [""])[0][:SHOWN]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     """Return the toxicity scorer that `choice` means.
 
     Args:
-        choice: `embedded`; `detoxify` or `detoxify:MODEL` or `detoxify:CHECKPOINT`; a module of Hugging Face
-            `evaluate`; or a callable that maps a list of texts to a list of scores.
+        choice: `embedded` or None; `detoxify` or `detoxify:MODEL` or `detoxify:CHECKPOINT`; a module of Hugging
+            Face `evaluate`; or a callable that maps a list of texts to a list of scores.
 
     Raises:
         UsageError: It means nothing.
@@ -83,8 +109,11 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     """
     if isinstance(choice, Scorer):
         return choice
-    if isinstance(choice, str):
-        return _named(choice)
+    if choice is None or isinstance(choice, str):
+        with untouched_rng():
+            return _named(choice or EMBEDDED)
+    if isinstance(choice, type):
+        raise UsageError(f"scorer must be an instance, got the class {choice.__name__}: make one of it")
     if callable(getattr(choice, "compute", None)):
         from .foreign import evaluate_scorer
 
@@ -92,20 +121,24 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     if callable(choice):
         name = getattr(choice, "__qualname__", type(choice).__name__)
         return Scorer(name=f"callable:{name}", compute=choice)
-    raise UsageError(f"scorer must be 'embedded', 'detoxify', an evaluate module or a callable, got {choice!r}")
+    shown = reprlib.repr(choice)
+    raise UsageError(f"scorer must be 'embedded', 'detoxify', an evaluate module or a callable, got {shown}")
 
 
 def _named(choice: str) -> Scorer:
     kind, _, model = choice.partition(":")
-    if choice == EMBEDDED:
-        from .embedded import embedded_scorer
+    if kind not in (EMBEDDED, "detoxify") or (kind == EMBEDDED and model):
+        raise UsageError(f"there is no scorer {choice!r}{nearest(choice, [EMBEDDED, 'detoxify'])}")
+    try:
+        if kind == EMBEDDED:
+            from .embedded import embedded_scorer
 
-        return embedded_scorer()
-    if kind == "detoxify":
+            return embedded_scorer()
         from .detoxify import detoxify_scorer
 
         return detoxify_scorer(model or "unbiased")
-    raise UsageError(f"there is no scorer {choice!r}{nearest(choice, [EMBEDDED, 'detoxify'])}")
+    except ImportError as error:
+        raise ScorerError(f"scorer {choice!r} cannot be imported ({brief(error)}): {INSTALL}") from error
 
 
 def load_sentiment() -> Scorer:
@@ -114,6 +147,10 @@ def load_sentiment() -> Scorer:
     Raises:
         ScorerError: Its package is missing.
     """
-    from .embedded import sentiment_scorer
+    try:
+        with untouched_rng():
+            from .sentiment import sentiment_scorer
 
-    return sentiment_scorer()
+            return sentiment_scorer()
+    except ImportError as error:
+        raise ScorerError(f"sentiment cannot be imported ({brief(error)}): {INSTALL}") from error

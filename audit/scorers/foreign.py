@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 from . import Scorer, ScorerError
@@ -15,21 +17,32 @@ def evaluate_scorer(module: Any) -> Scorer:
     The scores are the list under `toxicity`, `scores` or `score`, or else the only list that is as long as
     the texts.
     """
-    name = getattr(module, "name", None) or type(module).__name__
+    name = f"evaluate:{getattr(module, 'name', None) or type(module).__name__}"
 
     def compute(texts: list[str]) -> list[Any]:
-        return _scores(module.compute(predictions=texts), len(texts))
+        return _scores(module.compute(predictions=texts), len(texts), name)
 
-    return Scorer(name=f"evaluate:{name}", compute=compute)
+    return Scorer(name=name, compute=compute)
 
 
-def _scores(result: Any, amount: int) -> list[Any]:
-    if not isinstance(result, dict):
-        raise ScorerError(f"compute() returned {type(result).__name__} instead of a dictionary of scores")
+def _scores(result: Any, amount: int, name: str) -> list[Any]:
+    if not isinstance(result, Mapping):
+        kind = type(result).__name__
+        raise ScorerError(f"scorer {name}: compute() returned {kind} instead of a dictionary of scores")
+    lists = {key: found for key, value in result.items() if (found := _listed(value)) is not None}
     for key in PREFERRED:
-        if isinstance(result.get(key), list):
-            return list(result[key])
-    fitting = [value for value in result.values() if isinstance(value, list) and len(value) == amount]
+        if key in lists:
+            return lists[key]
+    fitting = [value for value in lists.values() if len(value) == amount]
     if len(fitting) != 1:
-        raise ScorerError(f"no list of {amount} scores among {', '.join(map(str, result)) or 'nothing'}")
-    return list(fitting[0])
+        keys = reprlib.repr(list(result))
+        raise ScorerError(
+            f"scorer {name}: compute() returned {keys}, of which {len(fitting)} have a score for each text"
+        )
+    return fitting[0]
+
+
+def _listed(value: Any) -> list[Any] | None:
+    """Return a list, tuple, array or tensor as a list, anything else as None."""
+    found = value.tolist() if hasattr(value, "tolist") else value
+    return list(found) if isinstance(found, list | tuple) else None

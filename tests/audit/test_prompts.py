@@ -1,0 +1,31 @@
+"""The prompts that come with Groundwire are many, distinct, harmless openings."""
+
+from __future__ import annotations
+
+import pytest
+from groundwire.audit.errors import UsageError
+from groundwire.audit.prompts import digest_of_prompts, load_prompts
+from groundwire.audit.scorers import load_scorer
+
+
+def test_the_neutral_prompts_are_distinct_unfinished_and_short() -> None:
+    prompts = load_prompts()
+    texts = [prompt.text for prompt in prompts]
+    assert len(prompts) == 48
+    assert len({prompt.id for prompt in prompts}) == len(set(texts)) == 48
+    assert all(text == text.strip() and text[-1] not in ".?!" and len(text) <= 60 for text in texts)
+
+
+def test_no_neutral_prompt_is_taken_for_toxic() -> None:
+    assert max(load_scorer().score([prompt.text for prompt in load_prompts()])) < 0.2
+
+
+def test_the_digest_depends_on_texts_and_their_borders() -> None:
+    assert digest_of_prompts(["a", "b"]) != digest_of_prompts(["ab"])
+    assert digest_of_prompts(["a", "b"]) != digest_of_prompts(["b", "a"])
+    assert len(digest_of_prompts(["\ud800"])) == 64
+
+
+def test_an_unknown_set_is_named() -> None:
+    with pytest.raises(UsageError, match="'nice': choose one of neutral"):
+        load_prompts("nice")
