@@ -1,4 +1,4 @@
-"""The end of a run on rank zero: audit, page, and a few lines on the terminal."""
+"""What rank zero says and writes: one line at the start; audit, page and a few lines at the end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ from .monitor import Monitor
 log = logging.getLogger(__name__)
 
 MOST_FINDINGS = 3  # on the terminal
+
+
+def opening_line(monitors: list[Monitor], where: str) -> str:
+    """Return one line that says what is measured, what is not and why, and where."""
+    on = ", ".join(monitor.name for monitor in monitors if not monitor.off) or "nothing"
+    off = "".join(f" · not {monitor.name}: {monitor.off}" for monitor in monitors if monitor.off)
+    return visible(f"groundwire  measuring {on}{off} · {where}")
 
 
 def conclude(folder: Folder, lead: Monitor, status: RunStatus, *, out: IO[str]) -> None:

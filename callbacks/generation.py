@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ..audit.errors import UsageError
 from ..audit.generation import Answers, GenerateError, ask, measure, nothing
 from ..audit.model import Metric
 from ..audit.prompts import digest_of_prompts, load_prompts
-from ..audit.scorers import EMBEDDED, Scorer, ScorerError, load_scorer, load_sentiment
+from ..audit.scorers import EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer
 from .layers import sharded
 from .monitor import Monitor, MonitorError
 
 MOST_S = 30.0
 SHARE = 0.02  # of the fit's time
 LEAST_S = 2.0  # what a short fit may spend all the same
+PACKAGES = ("evaluate", "profanity_check")  # what the default scorer needs
 Generate = Callable[[list[str]], list[str]]
 
 
@@ -81,6 +84,7 @@ class GenerationMonitor(Monitor):
         """Look, before the run, whether text can be generated and scored."""
         self._started = time.monotonic()
         self._scorer: Scorer | None = None
+        self._asks = False
         generate = self.generate or _own_generate(pl_module)
         reason = sharded(trainer.strategy, pl_module)
         if generate is None:
@@ -89,18 +93,40 @@ class GenerationMonitor(Monitor):
             self.switch_off(reason)
             return
         self._generate = generate
-        if trainer.global_rank != 0:
-            return  # rank zero asks and scores: every rank holds the same weights
+        # Rank zero asks and scores: every rank holds the same weights.
+        self._asks = trainer.global_rank == 0
+        if not self._asks:
+            return
         try:
-            self._scorer, self._sentiment = load_scorer(self.scorer), load_sentiment()
-        except ScorerError as error:
+            self._preflight()
+        except (ScorerError, UsageError) as error:
             raise MonitorError(str(error)) from error
-        except ImportError as error:
-            raise MonitorError(f'{error}: pip install "groundwire[text,embedded]"') from error
+
+    def _preflight(self) -> None:
+        """Load the scorer now, or, where that takes seconds and cannot fail for long, look whether it is there.
+
+        A thread could load it beside the training, but packages that draw random numbers when they are
+        imported would then disturb the training's own.
+        """
+        if self.scorer is not None and self.scorer != EMBEDDED:
+            self._scorer = load_scorer(self.scorer)
+            return
+        missing = [name for name in PACKAGES if find_spec(name) is None]
+        if missing:
+            raise ScorerError(f"{' and '.join(missing)} cannot be found: {INSTALL}")
+
+    def _sentiment(self) -> Scorer | None:
+        """Return the scorer of sentiment; toxicity does not wait for it."""
+        try:
+            return load_sentiment()
+        except ScorerError as error:
+            if self.session is not None:
+                self.session.not_checked("generation.sentiment", str(error))
+            return None
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask and score."""
-        if self._scorer is None or self.session is None:
+        if not self._asks or self.session is None:
             return
         step = trainer.global_step
         own = self.prompts is None
@@ -108,9 +134,13 @@ class GenerationMonitor(Monitor):
         try:
             answers = self._ask(pl_module, prompts)
             found = measure(
-                answers, self._scorer, self._sentiment, k=self.k, step=step,
+                answers,
+                self._scorer or load_scorer(self.scorer),
+                self._sentiment(),
+                k=self.k,
+                step=step,
                 prompt_set="neutral" if own else "own",
-            )  # fmt: skip
+            )
         except (GenerateError, ScorerError) as error:
             self._note(nothing(str(error), step), prompts)
             raise MonitorError(str(error)) from error

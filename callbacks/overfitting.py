@@ -21,7 +21,7 @@ from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded, loss_in
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
-SHARE = 0.02  # of the fit's time that probing may take
+SHARE = 0.01  # of the fit's time that probing may take
 GRACE_S = 0.5  # what it may take at the start all the same
 FEWEST = 2  # batches without which there is no interval
 
@@ -41,7 +41,7 @@ class OverfittingMonitor(Monitor):
 
     Metrics: `overfitting.gap`, `overfitting.gap_relative`, `overfitting.best_step`.
 
-    Probing takes at most 2 % of the fit's time; with less time it takes fewer batches or waits for a later
+    Probing takes at most 1 % of the fit's time; with less time it takes fewer batches or waits for a later
     validation. What `validation_step` does outside the module, like writing files, it does once more.
 
     Args:

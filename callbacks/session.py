@@ -48,6 +48,7 @@ class Session:
         self.started = time.monotonic()
         self.first_step = trainer.global_step
         self._steps = ScalarBuffer()
+        self._announced = False
         self.hurried = False  # the process is being interrupted: nothing may take long
         self._checkpoints = Checkpoints()
         self._pending: dict[tuple[int, int], dict[str, float | Tensor]] = {}
@@ -111,6 +112,10 @@ class Session:
         """Count a batch."""
         self.batch += 1
         self._note_checkpoints(trainer)
+        if not self._announced:
+            self._announced = True
+            if self.rank == 0 and getattr(self.lead, "report", True):
+                sys.stderr.write(f"{ending.opening_line(self.monitors, self.folder.url)}\n")
 
     def saving(self, step: int) -> None:
         """Remember at which step a checkpoint is about to be written."""

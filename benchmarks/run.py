@@ -1,0 +1,35 @@
+"""All benchmarks: `python -m benchmarks.run` from the repository root prints the tables of README.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from . import overhead, record
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown CPU")
+    cores = sum(line.startswith("processor") for line in lines)
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "lightning", "codecarbon"))
+    return f"{cores} cores of {model}, Python {platform.python_version()}, {versions}"
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats (default 7)")
+    repeats = parser.parse_args().repeats
+    print(f"{machine()}; {repeats} interleaved repeats.\n")
+    print("| what | measured | goal |\n|---|---|---|", *record.measure(repeats), "", sep="\n")
+    print("| callback | ms a step | median step, ratio | mean step, ratio (range) | start, s | end, s |")
+    print("|---|---|---|---|---|---|", *overhead.measure(repeats), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
