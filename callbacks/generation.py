@@ -16,7 +16,7 @@ from ..audit.errors import UsageError
 from ..audit.generation import Answers, GenerateError, ask, measure, nothing
 from ..audit.model import Metric
 from ..audit.prompts import digest_of_prompts, load_prompts
-from ..audit.scorers import EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer
+from ..audit.scorers import EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
 from .layers import sharded
 from .monitor import Monitor, MonitorError
 
