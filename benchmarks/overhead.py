@@ -9,24 +9,30 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
 import torch
 from groundwire.callbacks import AuditCallback
-from lightning.pytorch.callbacks import DeviceStatsMonitor
+from lightning.pytorch.callbacks import DeviceStatsMonitor, ThroughputMonitor
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import grad_norm
 
+from examples.digits import Classifier, loaders
 from examples.language_model.data import Reference
 from examples.language_model.gpt import GPT
 
-STEPS, VALIDATE = 400, 100
+HEAD = (
+    "| callback | ms a step | median step, ratio | mean step, ratio (range) | whole fit, ratio | start, s | end, s |\n"
+    "|---|---|---|---|---|---|---|"
+)
+Figures = dict[str, float]
 
 
 class Clock(L.Callback):
-    """Times each step, from the start of its batch to the start of the next, validation apart."""
+    """Times each step, from the start of its batch to the start of the next."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
@@ -64,58 +70,106 @@ class CodeCarbon(L.Callback):
         self.tracker.stop()
 
 
+def throughput() -> L.Callback:
+    """Return Lightning's `ThroughputMonitor`, which wants to be told how large a batch is."""
+    return ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]))
+
+
+NOTHING = "nothing"
 VARIANTS: dict[str, Callable[[], list[L.Callback]]] = {
-    "nothing": list,
+    NOTHING: list,
     "`AuditCallback(generation=None)`": lambda: [AuditCallback(generation=None)],
     "`grad_norm` logged each step": lambda: [GradNorm()],
     "codecarbon alone": lambda: [CodeCarbon()],
+    "`ThroughputMonitor`": lambda: [throughput()],
     "`DeviceStatsMonitor`": lambda: [DeviceStatsMonitor()],
 }
 
 
-def fit(callbacks: list[L.Callback]) -> dict[str, float]:
-    """Train a GPT of a million parameters and return milliseconds a step and seconds around them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """A training to measure on.
+
+    Attributes:
+        title: Heading of its table.
+        make: Returns a fresh module and what else `Trainer.fit` takes.
+        steps: Optimizer steps of a fit.
+        validate: Steps between two validations.
+        variants: How many of `VARIANTS` are compared, from the first.
+    """
+
+    title: str
+    make: Callable[[], tuple[Any, ...]]
+    steps: int
+    validate: int
+    variants: int = len(VARIANTS)
+
+
+WORKLOADS = (
+    Workload(title="A GPT of 1 M parameters, batches of 8 × 64 tokens", steps=600, validate=150,
+             make=lambda: (GPT(), Reference(batch_size=8))),
+    Workload(title="A convolutional network of 10 k parameters, batches of 32 digits", steps=4000, validate=400,
+             make=lambda: (Classifier(), *loaders()), variants=3),
+)  # fmt: skip
+
+
+def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Figures:
+    """Train once and return milliseconds a step, and seconds of the fit, its start and its end.
+
+    A step is timed from the start of its batch to the start of the next, so that validations, and what a
+    monitor does in them, count in the mean and not in the median.
+    """
     L.seed_everything(0, verbose=False)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = L.Trainer(
-            max_steps=STEPS, val_check_interval=VALIDATE, check_val_every_n_epoch=None, accelerator="cpu",
-            callbacks=[*callbacks, clock], logger=CSVLogger(folder), default_root_dir=folder,
+            max_steps=steps, val_check_interval=workload.validate, check_val_every_n_epoch=None,
+            callbacks=[*callbacks, clock], logger=CSVLogger(folder), default_root_dir=folder, accelerator="cpu",
             enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         )  # fmt: skip
-        module, data = GPT(), Reference(batch_size=8)
+        arguments = workload.make()
         began = time.perf_counter()
         with contextlib.redirect_stderr(io.StringIO()):
-            trainer.fit(module, data)
+            trainer.fit(*arguments)
         ended = time.perf_counter()
     return {
         "step_ms": 1e3 * statistics.median(clock.steps),
         "mean_ms": 1e3 * statistics.fmean(clock.steps),
+        "fit_s": ended - began,
         "start_s": clock.first - began,
         "end_s": ended - clock.last,
     }
 
 
-def measure(repeats: int) -> list[str]:
-    """Return the table's rows: medians over interleaved repeats, as ratios to a run with nothing."""
+def measure(repeats: int) -> Iterator[str]:
+    """Yield the tables: medians over interleaved repeats, as ratios to a run with nothing in the same repeat."""
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)  # the second core is left to the threads that some variants start
-    for callbacks in VARIANTS.values():
-        fit(callbacks())  # the first of each loads packages
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
-    for _ in range(repeats):
-        for name, callbacks in VARIANTS.items():
-            runs[name].append(fit(callbacks()))
-    return [_row(name, found, runs["nothing"]) for name, found in runs.items()]
+    for workload in WORKLOADS:
+        runs = _interleaved(workload, repeats)
+        rows = (_row(name, found, runs[NOTHING]) for name, found in runs.items())
+        yield "\n".join([f"{workload.title}, {workload.steps} steps:\n", HEAD, *rows, ""])
 
 
-def _row(name: str, found: list[dict[str, float]], plain: list[dict[str, float]]) -> str:
+def _interleaved(workload: Workload, repeats: int) -> dict[str, list[Figures]]:
+    names = list(VARIANTS)[: workload.variants]
+    runs: dict[str, list[Figures]] = {name: [] for name in names}
+    for name in names:
+        fit(workload, VARIANTS[name](), 20)  # the first of each loads packages
+    for repeat in range(repeats):
+        first = repeat % len(names)
+        for name in names[first:] + names[:first]:
+            runs[name].append(fit(workload, VARIANTS[name](), workload.steps))
+    return runs
+
+
+def _row(name: str, found: list[Figures], plain: list[Figures]) -> str:
     pairs = list(zip(found, plain, strict=True))
-    median = {key: sorted(run[key] / base[key] for run, base in pairs) for key in ("step_ms", "mean_ms")}
+    ratio = {key: sorted(run[key] / base[key] for run, base in pairs) for key in ("step_ms", "mean_ms", "fit_s")}
     added = {key: statistics.median(run[key] - base[key] for run, base in pairs) for key in ("start_s", "end_s")}
-    step, mean = (statistics.median(median[key]) for key in ("step_ms", "mean_ms"))
-    spread = f"{median['mean_ms'][0]:.3f}–{median['mean_ms'][-1]:.3f}"
+    step, mean, whole = (statistics.median(found) for found in ratio.values())
+    spread = f"{ratio['mean_ms'][0]:.3f}–{ratio['mean_ms'][-1]:.3f}"
     own = statistics.median(run["step_ms"] for run in found)
     around = f"{added['start_s']:+.2f} | {added['end_s']:+.2f}"
-    return f"| {name} | {own:.1f} | {step:.3f} | {mean:.3f} ({spread}) | {around} |"
+    return f"| {name} | {own:.2f} | {step:.3f} | {mean:.3f} ({spread}) | {whole:.3f} | {around} |"

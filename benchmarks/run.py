@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -17,18 +18,19 @@ def machine() -> str:
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown CPU")
     cores = sum(line.startswith("processor") for line in lines)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "lightning", "codecarbon"))
-    return f"{cores} cores of {model}, Python {platform.python_version()}, {versions}"
+    today = datetime.now(UTC).date()
+    return f"{today}, {cores} cores of {model}, Python {platform.python_version()}, {versions}"
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats (default 7)")
     repeats = parser.parse_args().repeats
     print(f"{machine()}; {repeats} interleaved repeats.\n")
-    print("| what | measured | goal |\n|---|---|---|", *record.measure(repeats), "", sep="\n")
-    print("| callback | ms a step | median step, ratio | mean step, ratio (range) | start, s | end, s |")
-    print("|---|---|---|---|---|---|", *overhead.measure(repeats), sep="\n")
+    print("| what | measured | goal |\n|---|---|---|", *record.measure(repeats), "", sep="\n", flush=True)
+    for table in overhead.measure(repeats):
+        print(table, flush=True)
 
 
 if __name__ == "__main__":

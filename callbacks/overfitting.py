@@ -22,7 +22,7 @@ from .monitor import Monitor, MonitorError, guarded, loss_in
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
 SHARE = 0.01  # of the fit's time that probing may take
-GRACE_S = 0.5  # what it may take at the start all the same
+GRACE_S = 0.25  # what it may take at the start all the same
 FEWEST = 2  # batches without which there is no interval
 
 

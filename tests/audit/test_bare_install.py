@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from runs import judged_run
+from run_material import judged_run
 
 ROOT = Path(__file__).parents[2]
 INSIDE = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from groundwire.audit import __main__ as entry
-from runs import judged_run, make_run
+from run_material import judged_run, make_run
 
 POLICY = 'schema = 1\n[limits.gap]\nmetric = "overfitting.gap"\nmax = {maximum}\n'
 

@@ -15,7 +15,7 @@ from groundwire.audit.init import policy_text
 from groundwire.audit.load import load_audit
 from groundwire.audit.model import Audit, Metric, Quality, Run, RunStatus, digest_of, dump
 from groundwire.audit.policy import load_policy, parse_policy
-from runs import judged_run
+from run_material import judged_run
 
 
 def policy(**limit: Any) -> Any:

@@ -16,7 +16,7 @@ from groundwire.audit.rules import RULES
 from groundwire.audit.runfile import NAME
 from groundwire.audit.series import Rows
 from groundwire.audit.storage import open_folder
-from runs import STEPS, attempt, make_run, run_file, write_steps
+from run_material import STEPS, attempt, make_run, run_file, write_steps
 
 TOTALS: dict[str, Any] = {
     "cpu_kwh": 0.1, "gpu_kwh": 0.0, "ram_kwh": 0.0, "duration_s": 10.0, "unmetered_s": 0.5, "pue": 1.0,

@@ -16,7 +16,7 @@ from groundwire.audit.series import ChunkEncoder, Rows, decode
 from groundwire.audit.storage import open_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import STEPS, attempt, close_run, make_run, run_file, write_steps
+from run_material import STEPS, attempt, close_run, make_run, run_file, write_steps
 
 STEPS_FILE = "series/steps-a001-r0-p1.arrow"
 
