@@ -25,7 +25,7 @@ from examples.language_model.data import Reference
 from examples.language_model.gpt import GPT
 
 HEAD = (
-    "| callback | ms a step | median step, ratio | mean step, ratio (range) | whole fit, ratio | start, s | end, s |\n"
+    "| callback | ms a step | median step | mean step (range) | whole fit | start, s | end, s |\n"
     "|---|---|---|---|---|---|---|"
 )
 Figures = dict[str, float]

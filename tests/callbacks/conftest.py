@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import lightning as L
 import pytest
-from groundwire.callbacks import carbon
+from groundwire.callbacks import carbon, overfitting
 
 
 class QuickMeter:
@@ -30,6 +30,12 @@ class QuickMeter:
 def quick_meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_meter" not in request.fixturenames:
         monkeypatch.setattr(carbon, "Meter", QuickMeter)
+
+
+@pytest.fixture(autouse=True)
+def time_to_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no result depend on how busy the machine is."""
+    monkeypatch.setattr(overfitting, "GRACE_S", 600.0)
 
 
 @pytest.fixture

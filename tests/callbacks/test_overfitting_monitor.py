@@ -139,3 +139,17 @@ def test_batches_that_the_step_overwrites_were_copied_before(tmp_path: Path) -> 
 def test_wrong_options_are_named(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
         OverfittingMonitor(**option)
+
+
+def test_without_time_the_validation_loss_is_kept_and_the_last_gap_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwire.callbacks import overfitting
+
+    monkeypatch.setattr(overfitting, "GRACE_S", 0.0)
+    monkeypatch.setattr(overfitting, "SHARE", 0.0)
+    monitor = OverfittingMonitor()
+    fit(trainer(tmp_path, monitor, max_epochs=5), Classifier())
+    record = Record.open(monitor.folder or "")
+    assert record.series("overfitting.val_loss").step.tolist() == [12, 24, 36, 48, 60]
+    assert record.series("overfitting.gap").step.tolist() == [12, 60]
