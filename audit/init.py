@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 
+from .escape import visible
 from .model import Audit, Metric
 from .registry import LOGGED_PREFIX
 
@@ -15,7 +16,9 @@ HIGHER = ("acc", "f1", "auc", "precision", "recall", "score", "iou", "bleu", "ro
 def policy_text(audit: Audit) -> str:
     """Return the text of a policy.toml whose limits fit what this run measured."""
     blocks = [block for block in _blocks(audit) if block]
-    head = f"# A first policy, from run {audit.run.id}. Tighten it to what a release must meet.\nschema = 1\n"
+    head = (
+        f"# A first policy, from run {visible(audit.run.id)}. Tighten it to what a release must meet.\nschema = 1\n"
+    )
     if not any('level = "warn"' not in block for block in blocks):
         blocks.append(_block("finished", "gradient.nonfinite_steps", maximum=0, note="no step may break"))
     return head + "".join(f"\n{block}" for block in blocks)
@@ -77,11 +80,16 @@ def _block(
     level: str = "error",
     note: str,
 ) -> str:
-    lines = [f"[limits.{name}]  # {note}", f"metric = {json.dumps(metric, ensure_ascii=True)}"]
+    lines = [f"[limits.{name}]  # {visible(note)}", f"metric = {_toml(metric)}"]
     lines += [f"max = {maximum:g}"] if maximum is not None else []
     lines += [f"min = {minimum:g}"] if minimum is not None else []
     lines += [f'level = "{level}"'] if level != "error" else []
     return "\n".join(lines) + "\n"
+
+
+def _toml(text: str) -> str:
+    """Return a TOML string in printable ASCII; JSON's escapes of emoji are not allowed there."""
+    return '"' + re.sub(r"[^ !#-\[\]-~]", lambda found: f"\\U{ord(found[0]):08x}", text) + '"'
 
 
 def _value(audit: Audit, name: str) -> float | None:

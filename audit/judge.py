@@ -13,6 +13,7 @@ from .model import (
     Checkpoint,
     Finding,
     Metric,
+    Mitigation,
     MonitorReport,
     NotChecked,
     Outcome,
@@ -43,14 +44,14 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     metrics = [_bound(metric, checkpoints) for metric in measure(record)]
     case = Case(record, steps=_steps(record), metrics=metrics, configuration=dict(record.run.configuration))
     outcomes = [(rule, *_ask(rule, case, record)) for rule in rules]
-    fired = {rule.name: fault for rule, _, fault in outcomes if fault is not None}
-    findings = [_finding(rule, fault, case, fired) for rule, _, fault in outcomes if fault is not None]
+    fired = {rule.name: rule.code for rule, _, fault, _ in outcomes if fault is not None}
+    findings = [_finding(rule, fault, cures, fired) for rule, _, fault, cures in outcomes if fault is not None]
     run = _run(record)
     return Audit(
         run=run,
         metrics=metrics,
         findings=_ordered(findings),
-        rules=[outcome for _, outcome, _ in outcomes],
+        rules=[outcome for _, outcome, _, _ in outcomes],
         monitors=_monitors(record, run),
         checkpoints=checkpoints,
         not_checked=_not_checked(record, metrics),
@@ -59,21 +60,30 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     )
 
 
-def _ask(rule: Rule, case: Case, record: Record) -> tuple[RuleOutcome, Fault | None]:
+def _ask(rule: Rule, case: Case, record: Record) -> tuple[RuleOutcome, Fault | None, list[Mitigation]]:
     """Return what one rule says; that it cannot tell or broke is said here, not by the rule."""
     outcome, reason, fault = Outcome.CLEAR, _hindrance(rule, case, record), None
+    mitigations: list[Mitigation] = []
     if reason:
         outcome = Outcome.UNKNOWN
     else:
         try:
             fault = rule.judge(case, rule.threshold)
             outcome = Outcome.CLEAR if fault is None else Outcome.FIRED
+            mitigations = _mitigations(rule, case, fault)
         except CannotTellError as error:
             outcome, reason = Outcome.UNKNOWN, str(error)
         except Exception as error:  # noqa: BLE001 - a broken rule is an error, never a pass
             log.warning("groundwire: rule %s broke (%s: %s)", rule.code, type(error).__name__, error)
-            outcome, reason = Outcome.ERROR, f"{type(error).__name__}: {error}"
-    return RuleOutcome(rule=rule.code, name=rule.name, outcome=outcome, reason=reason or None), fault
+            outcome, reason, fault = Outcome.ERROR, f"{type(error).__name__}: {error}", None
+    return RuleOutcome(rule=rule.code, name=rule.name, outcome=outcome, reason=reason or None), fault, mitigations
+
+
+def _mitigations(rule: Rule, case: Case, fault: Fault | None) -> list[Mitigation]:
+    if fault is None:
+        return []
+    found = (remedy(case, fault) for remedy in rule.remedies)
+    return [mitigation for mitigation in found if mitigation is not None]
 
 
 def _hindrance(rule: Rule, case: Case, record: Record) -> str:
@@ -90,9 +100,7 @@ def _hindrance(rule: Rule, case: Case, record: Record) -> str:
     return f"{missing[0]} was not recorded" + (f": {reasons[-1]}" if reasons else "")
 
 
-def _finding(rule: Rule, fault: Fault, case: Case, fired: dict[str, Fault]) -> Finding:
-    cause = next((name for name in rule.follows_from if name in fired), None)
-    remedies = [remedy(case, fault) for remedy in rule.remedies]
+def _finding(rule: Rule, fault: Fault, mitigations: list[Mitigation], fired: dict[str, str]) -> Finding:
     return Finding(
         rule=rule.code,
         name=rule.name,
@@ -102,8 +110,8 @@ def _finding(rule: Rule, fault: Fault, case: Case, fired: dict[str, Fault]) -> F
         edition=EDITION,
         summary=fault.summary,
         evidence=list(fault.evidence),
-        mitigations=[mitigation for mitigation in remedies if mitigation is not None],
-        follows_from=next((r.code for r in RULES if r.name == cause), None),
+        mitigations=mitigations,
+        follows_from=next((fired[name] for name in rule.follows_from if name in fired), None),
         step=fault.step,
     )
 

@@ -115,9 +115,11 @@ def _overfitting(record: Record) -> Iterator[Metric]:
     relative = {"method": f"{method}, divided by the training loss", "reason": reason}
     yield _metric("overfitting.gap_relative", scaled[0], low=scaled[1], high=scaled[2], **common | relative)
     finite = np.where(np.isfinite(loss.value), loss.value, np.inf)
-    best = float(loss.step[int(finite.argmin())])
-    exact = {"n": len(loss), "confidence": None, "step": int(best)}
-    yield _metric("overfitting.best_step", best, method="lowest validation loss", **common | exact)
+    best = int(loss.step[int(finite.argmin())]) if np.isfinite(loss.value).any() else None
+    exact = {"n": len(loss), "confidence": None, "step": best, "method": "lowest validation loss"}
+    reason = None if best is not None else "no validation loss was finite"
+    value = None if best is None else float(best)
+    yield _metric("overfitting.best_step", value, **common | exact | {"reason": reason})
 
 
 def _value_at(series: Series, step: int) -> float | None:

@@ -252,6 +252,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
 def dump(audit: Audit) -> str:
     """Return `audit` as the text of audit.json, sealed with its digest."""
-    document = audit.model_dump(mode="json")
+    text = json.dumps(audit.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+    document = json.loads(text.encode("utf-8", "replace"))  # a lone surrogate can be neither stored nor read
     document["digest"] = digest_of(document)
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -151,6 +151,7 @@ class _Reading:
         for attempt in self.run.attempts:
             for rank in range(self.run.world_size):
                 name = index_file(attempt.number, rank)
+                self._missing_index(name, names, attempt.number, rank)
                 chunks = list(self._index(name, attempt.number)) if name in names else []
                 if attempt.chunks and rank == 0 and len(chunks) != attempt.chunks:
                     self.damage.append(f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing")
@@ -158,6 +159,12 @@ class _Reading:
                     rows = self._rows(file, [c for c in chunks if c.file == file], attempt.number)
                     if rows is not None:
                         yield _Part(_table(file), attempt.number, rank, rows)
+
+    def _missing_index(self, name: str, names: list[str], attempt: int, rank: int) -> None:
+        """Notice series that no index lists; of rank 0 the number of chunks is known anyway."""
+        mark = f"-a{attempt:03d}-r{rank}-p"
+        if rank and name not in names and any(mark in found for found in names):
+            self._lost(attempt, f"{name}: missing")
 
     def _index(self, name: str, attempt: int) -> Iterator[Chunk]:
         for entry in self._lines(name, lambda _: attempt):
@@ -211,7 +218,9 @@ class _Reading:
         expected: dict[int, int] = {}
         for number, document in enumerate(unsealed_lines(self.folder.read(name)), start=1):
             if document is None:
-                self.notes.append(f"{name}: line {number} is not whole and was dropped")
+                closed = all(a.chunks is not None for a in self.run.attempts)
+                told = f"{name}: line {number} is not whole and was dropped"
+                (self.damage if closed else self.notes).append(told)
                 continue
             attempt = attempt_of(document)
             if document.get("n") != expected.get(attempt, 1):

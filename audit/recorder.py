@@ -89,13 +89,18 @@ class Recorder:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as strict JSON can hold it: no NaN, no endless texts, string keys."""
+    """Return `value` as strict JSON can hold it: no NaN, no endless or ill-formed texts, string keys."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_text(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return str(value)[:EVENT_LIMIT]
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """Return text without lone surrogates, as names of files have them that are not UTF-8."""
+    return str(value)[:EVENT_LIMIT].encode("utf-8", "backslashreplace").decode()

@@ -48,8 +48,8 @@ class RunFile(Document):
     parent: str | None = None
     model: str
     started: str
-    world_size: int = 1
-    attempts: list[Attempt]
+    world_size: int = Field(default=1, ge=1)
+    attempts: list[Attempt] = Field(min_length=1)
     environment: dict[str, JsonValue] = Field(default={})
     configuration: dict[str, JsonValue] = Field(default={})
     digest: str = ""
@@ -75,7 +75,7 @@ def parse(content: bytes, where: str) -> tuple[RunFile, bool]:
     """
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{where} is not whole JSON: restore the run folder from a copy.") from error
     if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
         raise RecordError(f"{where} was not written by Groundwire: give the path of a run folder.")

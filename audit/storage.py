@@ -174,7 +174,14 @@ class RemoteFolder(Folder):
 
     def _segments(self, name: str) -> list[str]:
         self._fs.invalidate_cache()
-        return sorted(str(path) for path in self._fs.glob(f"{self._root}/{name}.[0-9][0-9][0-9][0-9][0-9][0-9]"))
+        parent, _, last = f"{self._root}/{name}".rpartition("/")
+        try:
+            # Not `glob`: a folder's own name may hold brackets and stars.
+            beside = [str(path) for path in self._fs.ls(parent, detail=False)]
+        except FileNotFoundError:
+            return []
+        segment = re.compile(re.escape(last) + _SEGMENT.pattern)
+        return sorted(path for path in beside if segment.fullmatch(path.rpartition("/")[2]))
 
     def _size_of(self, name: str) -> tuple[int, int]:
         segments = self._segments(name)
