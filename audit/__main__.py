@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 
-INTERRUPTED = 130
+USAGE = 2
 CANNOT_EVALUATE = 3
+INTERRUPTED = 130
+MOST = 300  # characters of an unexpected exception's message
 
 
 def main() -> None:
@@ -15,35 +19,48 @@ def main() -> None:
 
 
 def _run() -> int:
-    from .errors import GroundwireError
+    try:
+        from .console import complain, prepare
+        from .errors import GroundwireError
 
+        prepare()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     try:
         from .cli import app
 
-        code = app(standalone_mode=True)
-    except SystemExit as ending:
-        return _code(ending)
+        # Standalone, typer itself would end with 1 on a closed pipe, and 1 means that a limit failed.
+        code = app(standalone_mode=False)
     except GroundwireError as error:
-        sys.stderr.write(f"groundwire: {error}\n")
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
         return CANNOT_EVALUATE
-    except BaseException as error:
-        if os.environ.get("GROUNDWIRE_DEBUG"):
-            raise
-        told = "set GROUNDWIRE_DEBUG=1 to see where, and please report it"
-        sys.stderr.write(f"groundwire: unexpected {type(error).__name__}: {error} ({told})\n")
-        return CANNOT_EVALUATE
-    return int(code or 0)
+    except BaseException as error:  # noqa: BLE001 - told, and 3: nothing that broke may pass
+        return _usage(error) if hasattr(error, "show") else _unexpected(error)
+    return code if isinstance(code, int) else 0
 
 
-def _code(ending: SystemExit) -> int:
-    if ending.code is None:
-        return 0
-    return ending.code if isinstance(ending.code, int) else CANNOT_EVALUATE
+def _usage(error: BaseException) -> int:
+    """Say what typer has against the command: its exceptions moved between versions, their `show` stayed."""
+    from .console import say
+
+    told = io.StringIO()
+    error.show(file=told)  # type: ignore[attr-defined]
+    say(told.getvalue().rstrip())
+    return USAGE
+
+
+def _unexpected(error: BaseException) -> int:
+    from .console import complain, say
+
+    if os.environ.get("GROUNDWIRE_DEBUG"):
+        say(traceback.format_exc().rstrip())
+    told = "set GROUNDWIRE_DEBUG=1 to see where, and please report it"
+    complain(f"unexpected {type(error).__name__}: {str(error)[:MOST]} ({told})")
+    return CANNOT_EVALUATE
 
 
 if __name__ == "__main__":

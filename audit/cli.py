@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from .errors import UsageError
+from .console import complain, put, say
+from .errors import RecordError, UsageError
+from .escape import visible
 
 if TYPE_CHECKING:
     from .gate import Verdict
     from .model import Audit
     from .rules import Rule
 
+LATER = "When needed"
+
+
+class Commands(TyperGroup):
+    """All commands; the help shows those that people use first, and the rest apart."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one section for each group of commands."""
+        found = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        for title, later in (("Commands", False), (LATER, True)):
+            chosen = [(n, c) for n, c in found if (getattr(c, "rich_help_panel", None) == LATER) is later]
+            with formatter.section(title):
+                formatter.write_dl([(name, command.get_short_help_str(formatter.width)) for name, command in chosen])
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -26,7 +44,6 @@ app = typer.Typer(
 )
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Run folder: a path or an fsspec URL.")]
-LATER = "When needed"
 
 
 class Format(StrEnum):
@@ -35,6 +52,13 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+class Listing(StrEnum):
+    """How a list is printed."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Page(StrEnum):
@@ -57,9 +81,10 @@ class Schema(StrEnum):
 
     AUDIT = "audit"
     RUN = "run"
+    POLICY = "policy"
 
 
-@app.command()
+@app.command(short_help="Write a first policy.toml from what RUN has measured.")
 def init(
     run: RunPath,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the policy goes.")] = Path("policy.toml"),
@@ -68,14 +93,16 @@ def init(
     """Write a first policy.toml from what RUN has measured."""
     from .init import policy_text
 
-    audit, _ = _audit(run)
-    if output.exists() and not force:
-        raise UsageError(f"{output} is there already: use --force to replace it, or --output for another place.")
-    _write(output, policy_text(audit))
-    sys.stderr.write(f"groundwire: wrote {output}; now run: groundwire gate {run} --policy {output}\n")
+    audit, digest_ok = _audit(run)
+    if not digest_ok:
+        raise RecordError(f"The audit of {run} has been changed, its digest does not fit: no policy is made from it.")
+    _write(output, policy_text(audit), replace=force)
+    if audit.run.status.value != "finished":
+        complain(f"this run is {audit.run.status}: its numbers may be no ground for limits")
+    complain(f"wrote {output}; now run: groundwire gate {run} --policy {output}")
 
 
-@app.command()
+@app.command(short_help="Decide whether RUN meets a policy, by exit code.")
 def gate(
     run: RunPath,
     policy: Annotated[Path, typer.Option("--policy", "-p", help="What the release must meet.")] = Path("policy.toml"),
@@ -95,7 +122,7 @@ def gate(
 
     verdict = decide(audit, rules, digest_ok=digest_ok)
     _print(verdict, audit, formats or [Format.TEXT], outputs or [])
-    sys.stderr.write(f"{verdict.summary}\n")
+    say(verdict.summary)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -109,10 +136,10 @@ def _print(verdict: Verdict, audit: Audit, formats: list[Format], outputs: list[
         if outputs and str(outputs[place]) != "-":
             _write(outputs[place], text)
         else:
-            sys.stdout.write(text)
+            put(text)
 
 
-@app.command()
+@app.command(short_help="Render RUN's report as HTML or Markdown.")
 def report(
     run: RunPath,
     policy: Annotated[Path | None, typer.Option("--policy", "-p", help="Show the verdict of this policy.")] = None,
@@ -124,46 +151,43 @@ def report(
     from .reporting import make_report
 
     where = make_report(run, policy=policy, markdown=page is Page.MARKDOWN, samples=samples.value, output=output)
-    sys.stdout.write(f"{where}\n")
+    put(f"{visible(where)}\n")
 
 
-@app.command()
+@app.command(short_help="Say what a finding means and what to do.")
 def explain(
     code: Annotated[str, typer.Argument(help="Code or name, as in OPT006 or updates-too-large.")],
 ) -> None:
     """Say what a rule detects, why it matters and what it does not see."""
     from .rules.explanation import explanation
 
-    sys.stdout.write(explanation(_rule(code)))
+    put(explanation(_rule(code)))
 
 
 @app.command(rich_help_panel=LATER)
 def rules(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,  # noqa: FBT002
+    chosen: Annotated[Listing, typer.Option("--format", "-f", help="text or json.")] = Listing.TEXT,
 ) -> None:
     """List all rules."""
     from .rules import RULES
 
-    if as_json:
+    if chosen is Listing.JSON:
         fields = ("code", "name", "status", "flaw", "needs", "threshold", "unit")
         listed = [{f: getattr(r, f) for f in fields} | {"severity": r.severity.value} for r in RULES]
-        sys.stdout.write(json.dumps(listed, indent=1) + "\n")
+        put(json.dumps(listed, indent=1) + "\n")
         return
-    for rule in RULES:
-        sys.stdout.write(f"{rule.code}  {rule.severity.value:<8}  {rule.name:<24}  {rule.flaw}\n")
+    lines = (f"{rule.code}  {rule.severity.value:<8}  {rule.name:<24}  {rule.flaw}\n" for rule in RULES)
+    put("".join(lines))
 
 
 @app.command(rich_help_panel=LATER)
 def schema(
-    of: Annotated[Schema, typer.Argument(help="Which file.")] = Schema.AUDIT,
+    of: Annotated[Schema, typer.Option("--of", help="Which file.")] = Schema.AUDIT,
 ) -> None:
-    """Print the JSON Schema of audit.json or run.json."""
-    from .model import Audit
-    from .runfile import RunFile
+    """Print the JSON Schema of audit.json, run.json or policy.toml."""
+    from .schemas import json_schema
 
-    found = (Audit if of is Schema.AUDIT else RunFile).model_json_schema()
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
-    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    put(json.dumps(json_schema(of.value), indent=1) + "\n")
 
 
 def _audit(run: str) -> tuple[Audit, bool]:
@@ -184,8 +208,12 @@ def _rule(code: str) -> Rule:
     raise UsageError(f"There is no rule {code!r}{hint}.")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, replace: bool = True) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with path.open("w" if replace else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        hint = "use --force to replace it, or --output for another place"
+        raise UsageError(f"{path} is there already: {hint}.") from error
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import registry
 from .formats import bounds, interval, number, setting
@@ -13,6 +15,14 @@ from .policy import Limit, Policy
 PASS, FAILED, CANNOT_TELL = 0, 1, 3
 HEADLINES = {"pass": "Policy met", "fail": "Policy not met", "unknown": "Cannot tell"}
 CODES = {"pass": PASS, "fail": FAILED, "unknown": CANNOT_TELL}
+MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
+
+
+class Hindrance(NamedTuple):
+    """Why no limit of a run can be judged, and what to do about it."""
+
+    reason: str
+    advice: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,24 +92,29 @@ def decide(audit: Audit, policy: Policy, *, digest_ok: bool = True) -> Verdict:
     return Verdict(policy=policy.path, outcome=outcome, limits=verdicts)
 
 
-def _hindrance(audit: Audit, policy: Policy, *, digest_ok: bool) -> str:
-    """Return why no limit of this run can be judged, or an empty string."""
+def _hindrance(audit: Audit, policy: Policy, *, digest_ok: bool) -> Hindrance | None:
+    """Return why no limit of this run can be judged, or None."""
     if not digest_ok:
-        return "audit.json has been changed: its digest does not fit its content"
+        reason = "audit.json has been changed: its digest does not fit its content"
+        return Hindrance(reason, "restore it, or remove it and let `groundwire report` judge the record again")
     if audit.run.damage:
-        return f"the record is damaged: {audit.run.damage[0]}"
-    if audit.run.status.value not in policy.allow_status:
-        return f"the run is {audit.run.status}, not {' or '.join(policy.allow_status)}"
-    return ""
+        return Hindrance(f"the record is damaged: {audit.run.damage[0]}", "restore the run folder from a copy")
+    status = audit.run.status.value
+    if status not in policy.allow_status:
+        reason = f"the run is {status}, not {' or '.join(policy.allow_status)}"
+        return Hindrance(reason, f"let it finish, or name {status} in the policy's allow_status")
+    return None
 
 
-def _verdict(limit: Limit, audit: Audit, hindrance: str) -> LimitVerdict:
-    metric = audit.metric(limit.metric, limit.labels)
+def _verdict(limit: Limit, audit: Audit, hindrance: Hindrance | None) -> LimitVerdict:
+    rows = [metric for metric in audit.metrics if metric.name == limit.metric and metric.labels == limit.labels]
+    metric = rows[0] if len(rows) == 1 else None
     value = None if metric is None else metric.value
+    margin = None
     if hindrance:
-        outcome, reason, margin = "unknown", hindrance, None
-    elif metric is None or value is None or not math.isfinite(value):
-        outcome, reason, margin = limit.on_missing, _missing(limit, metric, audit), None
+        outcome, reason = "unknown", hindrance.reason
+    elif not isinstance(value, float) or not math.isfinite(value):  # also what was built without validation
+        outcome, reason = limit.on_missing, _missing(limit, rows, audit)
     else:
         margin = _margin(limit, value)
         outcome = "pass" if margin >= 0 else "fail"
@@ -114,31 +129,38 @@ def _verdict(limit: Limit, audit: Audit, hindrance: str) -> LimitVerdict:
         maximum=limit.maximum,
         margin=margin,
         reason=reason,
-        advice="" if outcome == "pass" else _advice(limit, audit, outcome),
+        advice=hindrance.advice if hindrance else _advice(limit, audit, outcome, measured=margin is not None),
     )
 
 
 def _margin(limit: Limit, value: float) -> float:
+    """Return the distance to the nearer limit; a difference too large for a number is the largest one."""
     margins = []
     if limit.maximum is not None:
         margins.append(limit.maximum - value)
     if limit.minimum is not None:
         margins.append(value - limit.minimum)
-    return min(margins)
+    return max(-sys.float_info.max, min(sys.float_info.max, *margins))
 
 
-def _missing(limit: Limit, metric: Metric | None, audit: Audit) -> str:
-    if metric is not None:
-        return metric.reason or "it has no value"
-    labels = f" with labels {dict(limit.labels)}" if limit.labels else ""
+def _missing(limit: Limit, rows: list[Metric], audit: Audit) -> str:
+    if len(rows) > 1:
+        return f"this run has {len(rows)} values of {limit.metric}, and nothing says which one counts"
+    if rows:
+        return rows[0].reason or "it has no value"
+    others = [metric.labels for metric in audit.metrics if metric.name == limit.metric]
+    if others:
+        known = ", ".join(str(labels) if labels else "none (the total)" for labels in others)
+        wanted = f"labels {dict(limit.labels)}" if limit.labels else "no labels (the total)"
+        return f"this run has no {limit.metric} with {wanted}; its labels are {known}"
     hint = registry.nearest(limit.metric, sorted({found.name for found in audit.metrics}))
-    return f"this run has no {limit.metric}{labels}{hint}"
+    return f"this run has no {limit.metric}{hint}"
 
 
-def _advice(limit: Limit, audit: Audit, outcome: str) -> str:
+def _advice(limit: Limit, audit: Audit, outcome: str, *, measured: bool) -> str:
     """Return what the finding nearest to the metric recommends."""
-    if outcome == "unknown":
-        return "measure it, or let the policy say what its absence means (on_missing)"
+    if outcome == "pass" or not measured:
+        return "" if outcome == "pass" else MEASURE_IT
     quantity = registry.metric(limit.metric)
     family = quantity.family if quantity else ""
     for finding in audit.findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -12,14 +13,20 @@ from .registry import LOGGED_PREFIX
 ROOM = 0.02  # how much worse than this run the next may be
 HIGHER = ("acc", "f1", "auc", "precision", "recall", "score", "iou", "bleu", "rouge")
 
+WARN = 'level = "warn"'
+HEAD = """\
+# A first policy, from run {run}. Tighten it to what a release must meet.
+# A limit decides, unless its level is "warn" or "off"; a value on the limit is met.
+# What a run has not measured is unknown and no pass; on_missing = "fail" makes it a failure.
+schema = 1
+"""
+
 
 def policy_text(audit: Audit) -> str:
     """Return the text of a policy.toml whose limits fit what this run measured."""
     blocks = [block for block in _blocks(audit) if block]
-    head = (
-        f"# A first policy, from run {visible(audit.run.id)}. Tighten it to what a release must meet.\nschema = 1\n"
-    )
-    if not any('level = "warn"' not in block for block in blocks):
+    head = HEAD.format(run=visible(audit.run.id))
+    if not any(WARN not in block.splitlines() for block in blocks):
         blocks.append(_block("finished", "gradient.nonfinite_steps", maximum=0, note="no step may break"))
     return head + "".join(f"\n{block}" for block in blocks)
 
@@ -44,6 +51,8 @@ def _quality(audit: Audit) -> str:
     if chosen is None or chosen.value is None:
         return ""
     room = ROOM * abs(chosen.value)
+    if not math.isfinite(abs(chosen.value) + room):
+        return ""
     note = f"this run reached {chosen.value:.4g}, with {ROOM:.0%} of room"
     if _is_loss(chosen):
         return _block("quality", chosen.name, maximum=_four_digits(chosen.value + room), note=note)
@@ -83,7 +92,7 @@ def _block(
     lines = [f"[limits.{name}]  # {visible(note)}", f"metric = {_toml(metric)}"]
     lines += [f"max = {maximum:g}"] if maximum is not None else []
     lines += [f"min = {minimum:g}"] if minimum is not None else []
-    lines += [f'level = "{level}"'] if level != "error" else []
+    lines += [WARN] if level == "warn" else []
     return "\n".join(lines) + "\n"
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from . import runfile
-from .errors import RecordError
+from .errors import GroundwireError, RecordError, UsageError
 from .model import SCHEMA_VERSION, Audit, digest_of
-from .storage import Folder, open_folder
+from .storage import Folder, join, open_folder
 
 NAME = "audit.json"
 
@@ -20,33 +20,58 @@ def load_audit(url: str) -> tuple[Audit, bool]:
     """Return the audit of a run and whether its digest fits.
 
     Args:
-        url: Path or fsspec URL of a run folder, or of its audit.json.
+        url: Path or fsspec URL of a run folder, or of the audit.json or run.json in it.
 
     Raises:
         RecordError: It is missing, half-written, foreign or newer.
+        UsageError: No path was given.
     """
-    folder = open_folder(url.rstrip("/").removesuffix(NAME) if PurePosixPath(url).name == NAME else url)
-    where = f"{folder.url}/{NAME}"
+    if not url.strip():
+        # As a path, nothing means the current folder: an unset $RUN would gate whatever lies there.
+        raise UsageError("RUN is empty: give the folder that the training printed.")
+    folder = open_folder(_folder_of(url))
+    where = join(folder.url, NAME)
+    document = _document(_content(folder, where), where)
     try:
-        content = folder.read(NAME)
+        return Audit.model_validate_json(json.dumps(document)), _digest_fits(document)
+    except (ValidationError, ValueError, RecursionError) as error:
+        again = f"remove {NAME}, and `groundwire report {folder.url}` judges the record again"
+        raise RecordError(f"{where} is not a valid audit ({_first(error)}): {again}.") from error
+
+
+def _folder_of(url: str) -> str:
+    head, slash, name = url.rstrip("/").rpartition("/")
+    return (head + slash or ".") if name in (NAME, runfile.NAME) else url
+
+
+def _content(folder: Folder, where: str) -> bytes:
+    try:
+        if folder.local and not _is_plain(Path(where)):
+            raise RecordError(f"{where} is not a file: give the folder that the training printed.")
+        return folder.read(NAME)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(_no_audit(folder)) from error
     except OSError as error:
         raise RecordError(f"Cannot read {where}: {error.strerror or error}. Check who may read it.") from error
-    document = _document(content, where)
-    try:
-        return Audit.model_validate_json(json.dumps(document)), _digest_fits(document)
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is not a valid audit ({_first(error)}): {_again(folder)}.") from error
+    except GroundwireError:
+        raise
+    except Exception as error:
+        if folder.local:
+            raise
+        # Object stores each raise their own exceptions, which cannot be named without importing them.
+        told = f"{type(error).__name__}: {error}"
+        raise RecordError(f"Cannot read {where}: {told}. Check the address and the credentials.") from error
+
+
+def _is_plain(path: Path) -> bool:
+    """Return whether a path is a file that ends: a pipe would wait for ever, a device never stop."""
+    return path.is_file() or not path.exists()
 
 
 def _no_audit(folder: Folder) -> str:
-    run, _ = runfile.parse(runfile.read(folder), f"{folder.url}/{runfile.NAME}")
-    return f"{folder.url} has no {NAME} yet (the run is {run.status}): {_again(folder)}."
-
-
-def _again(folder: Folder) -> str:
-    return f"remove {NAME} and run `groundwire report {folder.url}`, which judges the record again"
+    run, _ = runfile.parse(runfile.read(folder), join(folder.url, runfile.NAME))
+    told = f"{folder.url} has no {NAME} yet (the run is {run.status})"
+    return f"{told}: `groundwire report {folder.url}` judges what was recorded and makes it."
 
 
 def _document(content: bytes, where: str) -> dict[str, Any]:
@@ -57,7 +82,7 @@ def _document(content: bytes, where: str) -> dict[str, Any]:
             f"{where} is not whole JSON: remove it and run `groundwire report` on the folder to judge it again."
         ) from error
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool):
+    if type(version) is not int or version < 1:
         raise RecordError(f"{where} was not written by Groundwire: give the path of a run folder.")
     if version > SCHEMA_VERSION:
         raise RecordError(

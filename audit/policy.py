@@ -11,6 +11,7 @@ from typing import Any
 
 from . import registry
 from .errors import UsageError
+from .escape import visible
 from .model import RunStatus
 
 SCHEMA = 1
@@ -45,7 +46,7 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """All limits of a release, and which statuses of a run may be judged at all."""
+    """All limits of a release, and which runs beside finished ones may be judged at all."""
 
     path: str
     limits: tuple[Limit, ...]
@@ -59,7 +60,7 @@ def load_policy(path: Path) -> Policy:
         UsageError: It cannot be read, or something in it is wrong; the message names the key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError as error:
         hint = "make one with `groundwire init RUN`, or name it with --policy"
         raise UsageError(f"There is no policy at {path}: {hint}.") from error
@@ -68,7 +69,7 @@ def load_policy(path: Path) -> Policy:
         raise UsageError(f"Cannot read the policy {path}: {reason}.") from error
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a bare ValueError
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
     return parse_policy(document, str(path))
 
@@ -79,11 +80,8 @@ def parse_policy(document: Mapping[str, Any], path: str) -> Policy:
     Raises:
         UsageError: Something in it is wrong.
     """
+    _schema(document.get("schema"), path)  # first: a newer file may have keys that are unknown here
     _no_other_keys(document, TOP_KEYS, path)
-    if document.get("schema") != SCHEMA or isinstance(document.get("schema"), bool):
-        raise UsageError(
-            f"{path}: schema must be {SCHEMA}, got {document.get('schema')!r}: write `schema = {SCHEMA}`."
-        )
     limits = document.get("limits", {})
     if not isinstance(limits, dict):
         raise UsageError(f"{path}: limits must be tables, as in [limits.quality].")
@@ -93,6 +91,15 @@ def parse_policy(document: Mapping[str, Any], path: str) -> Policy:
             f'{path} enforces no limit: give at least one [limits.…] with level = "error", or nothing would be gated.'
         )
     return Policy(path=path, limits=found, allow_status=_statuses(document, path))
+
+
+def _schema(value: Any, path: str) -> None:
+    if type(value) is not int or value < SCHEMA:
+        raise UsageError(f"{path}: schema must be {SCHEMA}, got {_shown(value)}: write `schema = {SCHEMA}`.")
+    if value > SCHEMA:
+        raise UsageError(
+            f"{path} has schema {_shown(value)}, this Groundwire reads up to {SCHEMA}: upgrade groundwire."
+        )
 
 
 def _limit(name: str, table: Any, path: str) -> Limit:
@@ -137,15 +144,19 @@ def _number(table: Mapping[str, Any], key: str, where: str) -> float | None:
     value = table.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"{where}: {key} must be a finite number, got {value!r}.")
-    return float(value)
+    try:
+        found = float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise UsageError(f"{where}: {key} must be a finite number, got {_shown(value)}.")
+    return found
 
 
 def _one_of(table: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str) -> str:
     value = table.get(key, allowed[0])
     if value not in allowed:
-        raise UsageError(f"{where}: {key} must be one of {', '.join(allowed)}, got {value!r}.")
+        raise UsageError(f"{where}: {key} must be one of {', '.join(allowed)}, got {_shown(value)}.")
     return str(value)
 
 
@@ -160,5 +171,13 @@ def _statuses(document: Mapping[str, Any], path: str) -> tuple[str, ...]:
     known = [status.value for status in RunStatus]
     value = document.get("allow_status", [RunStatus.FINISHED.value])
     if not isinstance(value, list) or not value or not all(status in known for status in value):
-        raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {value!r}.")
-    return tuple(value)
+        raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {_shown(value)}.")
+    return tuple(dict.fromkeys([RunStatus.FINISHED.value, *value]))  # a finished run needs no permission
+
+
+def _shown(value: Any) -> str:
+    """Return a wrong value as the message shows it: whatever its size, a part that can be read."""
+    try:
+        return visible(repr(value), cap=60)
+    except (ValueError, RecursionError):  # hexadecimal, a number may have more digits than Python prints
+        return "something too large to print"

@@ -68,7 +68,7 @@ def as_markdown(verdict: Verdict, audit: Audit) -> str:
     ]
     for limit in _sorted(verdict):
         cells = (limit.id, observed(limit), allowed(limit), f"{limit.reason} {limit.advice}".strip())
-        shown = " | ".join(markdown_text(cell).replace("|", "\\|") for cell in cells)
+        shown = " | ".join(map(markdown_text, cells))
         lines.append(f"| {SYMBOLS[limit.outcome]} | {shown} |")
     return "\n".join([*lines, "", f"`{verdict.summary}`", ""])
 

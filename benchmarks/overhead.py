@@ -25,10 +25,28 @@ from examples.language_model.data import Reference
 from examples.language_model.gpt import GPT
 
 HEAD = (
-    "| callback | ms a step | median step | mean step (range) | whole fit | start, s | end, s |\n"
-    "|---|---|---|---|---|---|---|"
+    "| callback | ms a step | median step | mean step | CPU of the fit (range) | whole fit | start, s | end, s |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
-Figures = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """Seconds of one fit.
+
+    Attributes:
+        steps: Each step, from the start of its batch to the start of the next, with the validation between them.
+        cpu: Processor time of all threads, which other work on the machine hardly changes.
+        whole: The fit as the clock on the wall has it.
+        start: Until the first batch.
+        end: After the last batch.
+    """
+
+    steps: list[float]
+    cpu: float
+    whole: float
+    start: float
+    end: float
 
 
 class Clock(L.Callback):
@@ -113,12 +131,8 @@ WORKLOADS = (
 )  # fmt: skip
 
 
-def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Figures:
-    """Train once and return milliseconds a step, and seconds of the fit, its start and its end.
-
-    A step is timed from the start of its batch to the start of the next, so that validations, and what a
-    monitor does in them, count in the mean and not in the median.
-    """
+def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Timing:
+    """Train once and say how long it took."""
     L.seed_everything(0, verbose=False)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -128,21 +142,16 @@ def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Figures:
             enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         )  # fmt: skip
         arguments = workload.make()
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         with contextlib.redirect_stderr(io.StringIO()):
             trainer.fit(*arguments)
-        ended = time.perf_counter()
-    return {
-        "step_ms": 1e3 * statistics.median(clock.steps),
-        "mean_ms": 1e3 * statistics.fmean(clock.steps),
-        "fit_s": ended - began,
-        "start_s": clock.first - began,
-        "end_s": ended - clock.last,
-    }
+        ended, cpu = time.perf_counter(), time.process_time() - cpu
+    start, end = clock.first - began, ended - clock.last
+    return Timing(steps=clock.steps, cpu=cpu, whole=ended - began, start=start, end=end)
 
 
 def measure(repeats: int) -> Iterator[str]:
-    """Yield the tables: medians over interleaved repeats, as ratios to a run with nothing in the same repeat."""
+    """Yield the tables: ratios to a run with nothing."""
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)  # the second core is left to the threads that some variants start
@@ -152,9 +161,9 @@ def measure(repeats: int) -> Iterator[str]:
         yield "\n".join([f"{workload.title}, {workload.steps} steps:\n", HEAD, *rows, ""])
 
 
-def _interleaved(workload: Workload, repeats: int) -> dict[str, list[Figures]]:
+def _interleaved(workload: Workload, repeats: int) -> dict[str, list[Timing]]:
     names = list(VARIANTS)[: workload.variants]
-    runs: dict[str, list[Figures]] = {name: [] for name in names}
+    runs: dict[str, list[Timing]] = {name: [] for name in names}
     for name in names:
         fit(workload, VARIANTS[name](), 20)  # the first of each loads packages
     for repeat in range(repeats):
@@ -164,12 +173,20 @@ def _interleaved(workload: Workload, repeats: int) -> dict[str, list[Figures]]:
     return runs
 
 
-def _row(name: str, found: list[Figures], plain: list[Figures]) -> str:
+def _row(name: str, found: list[Timing], plain: list[Timing]) -> str:
     pairs = list(zip(found, plain, strict=True))
-    ratio = {key: sorted(run[key] / base[key] for run, base in pairs) for key in ("step_ms", "mean_ms", "fit_s")}
-    added = {key: statistics.median(run[key] - base[key] for run, base in pairs) for key in ("start_s", "end_s")}
-    step, mean, whole = (statistics.median(found) for found in ratio.values())
-    spread = f"{ratio['mean_ms'][0]:.3f}–{ratio['mean_ms'][-1]:.3f}"
-    own = statistics.median(run["step_ms"] for run in found)
-    around = f"{added['start_s']:+.2f} | {added['end_s']:+.2f}"
-    return f"| {name} | {own:.2f} | {step:.3f} | {mean:.3f} ({spread}) | {whole:.3f} | {around} |"
+    own, base = _typical_steps(found), _typical_steps(plain)
+    median = statistics.median(own) / statistics.median(base)
+    mean = statistics.fmean(own) / statistics.fmean(base)
+    cpu = sorted(run.cpu / other.cpu for run, other in pairs)
+    whole = statistics.median(run.whole / other.whole for run, other in pairs)
+    start = statistics.median(run.start - other.start for run, other in pairs)
+    end = statistics.median(run.end - other.end for run, other in pairs)
+    processor = f"{statistics.median(cpu):.3f} ({cpu[0]:.3f}–{cpu[-1]:.3f})"
+    steps = f"{1e3 * statistics.median(own):.2f} | {median:.3f} | {mean:.3f}"
+    return f"| {name} | {steps} | {processor} | {whole:.3f} | {start:+.2f} | {end:+.2f} |"
+
+
+def _typical_steps(found: list[Timing]) -> list[float]:
+    """Return for each step of the fit its median over the repeats: a burst of other work hits it in one of them."""
+    return [statistics.median(same) for same in zip(*(run.steps for run in found), strict=True)]

@@ -138,7 +138,7 @@ def test_the_schema_fits_the_audit(
 
 
 def test_rules_are_listed_and_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "rules", "--json") == 0
+    assert run(monkeypatch, "rules", "--format", "json") == 0
     for rule in json.loads(capsys.readouterr().out):
         assert run(monkeypatch, "explain", rule["code"]) == 0
         by_code = capsys.readouterr().out

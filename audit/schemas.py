@@ -1,0 +1,63 @@
+"""JSON Schemas of the files that other programs read or write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .model import Audit, RunStatus
+from .policy import LEVELS, ON_MISSING, SCHEMA
+from .registry import LOGGED_PREFIX, METRICS
+from .runfile import RunFile
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(of: str) -> dict[str, Any]:
+    """Return the schema of `audit` (audit.json), `run` (run.json) or `policy` (policy.toml)."""
+    if of == "policy":
+        return {"$schema": DIALECT} | _policy()
+    return {"$schema": DIALECT} | (Audit if of == "audit" else RunFile).model_json_schema()
+
+
+def _policy() -> dict[str, Any]:
+    """Return what `policy.py` checks, as far as a schema can say it: not that min is at most max."""
+    enforced = {"properties": {"level": {"const": "error"}}}
+    return {
+        "title": "Policy",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["schema", "limits"],
+        "properties": {
+            "schema": {"const": SCHEMA, "description": "version of this file's format"},
+            "allow_status": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"enum": [status.value for status in RunStatus]},
+                "description": "runs that may be judged beside finished ones",
+            },
+            "limits": {
+                "type": "object",
+                "additionalProperties": _limit(),
+                # Without one enforced limit nothing would be gated: not all may be of another level.
+                "not": {"additionalProperties": {"not": enforced}},
+            },
+        },
+    }
+
+
+def _limit() -> dict[str, Any]:
+    registered = {"enum": [quantity.name for quantity in METRICS]}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["metric"],
+        "anyOf": [{"required": ["max"]}, {"required": ["min"]}],
+        "properties": {
+            "metric": {"anyOf": [registered, {"type": "string", "pattern": f"^{LOGGED_PREFIX[:-1]}\\.[\\s\\S]"}]},
+            "max": {"type": "number", "description": "greatest allowed value, in the metric's unit"},
+            "min": {"type": "number", "description": "least allowed value"},
+            "level": {"enum": list(LEVELS), "default": LEVELS[0]},
+            "on_missing": {"enum": list(ON_MISSING), "default": ON_MISSING[0]},
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
