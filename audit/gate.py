@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from . import registry
 from .formats import bounds, interval, number, setting
-from .model import Audit, Finding, Metric
+from .model import Audit, Finding, Metric, Quality
 from .policy import Limit, Policy
 
 PASS, FAILED, CANNOT_TELL = 0, 1, 3
@@ -113,6 +113,8 @@ def _verdict(limit: Limit, audit: Audit, hindrance: Hindrance | None) -> LimitVe
     margin = None
     if hindrance:
         outcome, reason = "unknown", hindrance.reason
+    elif metric is not None and metric.quality is Quality.UNKNOWN:
+        outcome, reason = limit.on_missing, metric.reason or f"its quality is unknown: {metric.method}"
     elif not isinstance(value, float) or not math.isfinite(value):  # also what was built without validation
         outcome, reason = limit.on_missing, _missing(limit, rows, audit)
     else:

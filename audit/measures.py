@@ -17,14 +17,23 @@ CONFIDENCE = 0.95
 def measure(record: Record) -> list[Metric]:
     """Return all metrics of a run; those of a monitor that could not measure are null, with the reason."""
     off = {e["name"]: str(e["reason"]) for e in record.events("monitor", replayed=True) if e.get("reason")}
+    broken = {
+        e["name"]: str(e["reason"]) for e in record.events("monitor", replayed=True) if e.get("status") == "error"
+    }
     seen = {e["name"] for e in record.events("monitor", replayed=True)}
     found: list[Metric] = []
     for family, (names, compute) in FAMILIES.items():
         if family in seen:
-            made = list(compute(record))
+            made = [_distrusted(m, broken[family]) if family in broken else m for m in compute(record)]
             found += made
             found += _nulls(family, [n for n in names if n not in {m.name for m in made}], off.get(family))
     return found + list(_logged(record))
+
+
+def _distrusted(metric: Metric, reason: str) -> Metric:
+    """Return the metric without its value: what a monitor measured before it broke is not the whole run."""
+    told = {"value": None, "low": None, "high": None, "confidence": None, "quality": Quality.UNKNOWN}
+    return metric.model_copy(update=told | {"reason": metric.reason or f"its monitor broke: {reason}"})
 
 
 def _nulls(monitor: str, names: list[str], reason: str | None) -> Iterator[Metric]:

@@ -128,9 +128,9 @@ class CarbonMonitor(Monitor):
         hurried = self.session is not None and self.session.hurried
         totals, problem = self._meter.stop(HURRIED_S if hurried else START_S)
         self._meter = None
-        if totals is None:
-            self.fail(RuntimeError(problem or "codecarbon gave no totals"))
         self._note(totals, self._step)
+        if totals is None or problem:
+            self.fail(RuntimeError(problem or "codecarbon gave no totals"))
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_meter": None}

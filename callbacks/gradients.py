@@ -79,7 +79,8 @@ class GradientMonitor(Monitor):
         self._before: list[_Before] = []
         self._tables: dict[tuple[str, tuple[str, ...]], VectorBuffer] = {}
         self._known: dict[tuple[int, int], list[tuple[str, Any]]] = {}
-        self._scale: float | None = None
+        scaler = _scaler(trainer)
+        self._scale: float | None = None if scaler is None else float(scaler.get_scale())
         reason = sharded(trainer.strategy, pl_module)
         if reason:
             self.switch_off(reason)

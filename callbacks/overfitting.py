@@ -75,6 +75,7 @@ class OverfittingMonitor(Monitor):
         self._val = _Probe(self.batches)
         self._returned: list[tuple[Tensor, int]] = []
         self._started, self._spent, self._batch_s = time.monotonic(), 0.0, 0.0
+        self._ranks = trainer.world_size
         self._rows = 0
         self._key = ""
         self._gap_step = self._validated = -1
@@ -122,8 +123,8 @@ class OverfittingMonitor(Monitor):
         """Return how many batches the budget allows now."""
         left = max(GRACE_S, SHARE * (time.monotonic() - self._started)) - self._spent
         held = len(self._train.batches)
-        if not self._batch_s:
-            return held
+        if not self._batch_s or self._ranks > 1:
+            return held  # every rank the same number: the step may wait for the others
         return min(held, int(left / (self._batch_s * (1 if self._returned else 2))))
 
     def _validation(self, trainer: Trainer, pl_module: LightningModule, amount: int, logged: Logged) -> _Losses:
@@ -151,7 +152,9 @@ class OverfittingMonitor(Monitor):
     ) -> tuple[float, str]:
         """Return the loss of one batch and the key under which it was logged, if it was not returned."""
         plugin = trainer.precision_plugin
-        batch = plugin.convert_input(trainer.strategy.batch_to_device(batch))
+        # Only moved: the hooks around the transfer have already changed this batch. Cloned: a step may write into it.
+        moved = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+        batch = plugin.convert_input(apply_to_collection(moved, Tensor, torch.Tensor.clone))
         arguments = [batch, index, 0][: _positions(pl_module)]
         try:
             with plugin.val_step_context():

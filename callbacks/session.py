@@ -120,6 +120,7 @@ class Session:
     def saving(self, step: int) -> None:
         """Remember at which step a checkpoint is about to be written."""
         self._checkpoints.saving(step)
+        self.flush()  # a resumed run trains no step before its checkpoint again
 
     def _note_checkpoints(self, trainer: Trainer) -> None:
         for path, step in self._checkpoints.fresh(trainer):

@@ -93,8 +93,9 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
     for norm in case.by_optimizer("gradient.norm"):
         z, median = robust_z(norm.value)
         with np.errstate(invalid="ignore"):
-            high = norm.value > threshold * median
-            run = (z > 6) & (norm.value > 3 * median)
+            finite = np.isfinite(norm.value)
+            high = finite & (norm.value > threshold * median)
+            run = finite & (z > 6) & (norm.value > 3 * median)
         steady = np.convolve(run, np.ones(IN_A_ROW), mode="valid") >= IN_A_ROW
         if high.sum() < IN_A_ROW and not steady.any():
             continue
