@@ -34,10 +34,12 @@ class Attempt(Document):
 
     @property
     def alive(self) -> bool:
-        """Whether its process may still run: certain only on the same host."""
+        """Whether its process still runs, as far as this host can tell."""
         if self.status is not RunStatus.RUNNING:
             return False
-        return self.host != socket.gethostname() or process_exists(self.pid)
+        # Resumed on another host or by a process with the same number, as in a container, it has been given up.
+        elsewhere = self.host != socket.gethostname() or self.pid == os.getpid()
+        return not elsewhere and process_exists(self.pid)
 
 
 class RunFile(Document):

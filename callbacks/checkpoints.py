@@ -16,6 +16,7 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
+        self._written: dict[str, int] = {}  # time of the last change, in ns
         self._saving: int | None = None
 
     def saving(self, step: int) -> None:
@@ -28,9 +29,18 @@ class Checkpoints:
         if step is None:
             return
         for path, rewritten in _paths(trainer):
-            if path not in self._known or rewritten:
+            if path not in self._known or rewritten or self._changed(path):
+                self._changed(path)
                 self._known[path] = step
                 yield path, step
+
+    def _changed(self, path: str) -> bool:
+        """Return whether a file has been written again since the last look."""
+        file = Path(path)
+        time = file.stat().st_mtime_ns if file.is_file() else 0
+        before = self._written.get(path, time)
+        self._written[path] = time
+        return time != before
 
     def digests(self) -> Iterator[tuple[str, int, str]]:
         """Yield path, step and sha256 of the files that are still there, as long as that takes no long time."""

@@ -111,10 +111,15 @@ class Case:
     def energy_after(self, step: int) -> tuple[float, float] | None:
         """Return the energy (kWh) spent after `step` and its share of the whole, from the run's own meter."""
         energy = self.series("carbon.energy_kwh")
-        total = float(energy.value[-1]) if len(energy) else 0.0
-        if total <= 0 or len(energy) < 2:
+        if len(energy) < 2:
             return None
-        spent = float(np.interp(step, [0, *energy.step], [0.0, *energy.value]))
+        # The meter of each attempt begins at zero.
+        spans = np.diff(energy.value, prepend=0.0)
+        value = np.cumsum(np.where(spans < 0, energy.value, spans))
+        total = float(value[-1])
+        if total <= 0:
+            return None
+        spent = float(np.interp(step, [0, *energy.step], [0.0, *value]))
         return total - spent, 1 - spent / total
 
 
