@@ -16,7 +16,14 @@ def json_schema(of: str) -> dict[str, Any]:
     """Return the schema of `audit` (audit.json), `run` (run.json) or `policy` (policy.toml)."""
     if of == "policy":
         return {"$schema": DIALECT} | _policy()
-    return {"$schema": DIALECT} | (Audit if of == "audit" else RunFile).model_json_schema()
+    return {"$schema": DIALECT} | (Audit.model_json_schema() if of == "audit" else _run())
+
+
+def _run() -> dict[str, Any]:
+    """Return the schema of run.json, with the status that is written at its top for other readers."""
+    found = RunFile.model_json_schema()
+    status = {"enum": [status.value for status in RunStatus], "description": "how the latest attempt ended"}
+    return found | {"properties": found["properties"] | {"status": status}}
 
 
 def _policy() -> dict[str, Any]:
