@@ -1,7 +1,9 @@
 # On a fresh machine, `make demo` and `make test` do all their set-up: they need Python 3.11, make and
 # a package index. A second `make` installs nothing, until pyproject.toml or constraints.txt change.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first interpreter that can make an environment.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,\
+	$(shell $(name) -c "import ensurepip, sys, venv; sys.version_info < (3, 11) or print(sys.executable)" 2>/dev/null)))
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
 
@@ -45,6 +47,7 @@ lint: $(INSTALLED)
 
 # The stamp comes last, so that an install that was cut off is done again.
 $(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later with venv is needed: install it or give PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
 	@touch $@

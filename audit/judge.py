@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from .measures import measure
 from .model import (
     Audit,
@@ -68,14 +70,16 @@ def _ask(rule: Rule, case: Case, record: Record) -> tuple[RuleOutcome, Fault | N
         outcome = Outcome.UNKNOWN
     else:
         try:
-            fault = rule.judge(case, rule.threshold)
+            with np.errstate(all="ignore"):  # whatever a model may produce
+                fault = rule.judge(case, rule.threshold)
+                mitigations = _mitigations(rule, case, fault)
             outcome = Outcome.CLEAR if fault is None else Outcome.FIRED
-            mitigations = _mitigations(rule, case, fault)
         except CannotTellError as error:
             outcome, reason = Outcome.UNKNOWN, str(error)
         except Exception as error:  # noqa: BLE001 - a broken rule is an error, never a pass
-            log.warning("groundwire: rule %s broke (%s: %s)", rule.code, type(error).__name__, error)
-            outcome, reason, fault = Outcome.ERROR, f"{type(error).__name__}: {error}", None
+            told = " ".join(str(error).split())[:400]
+            outcome, reason, fault = Outcome.ERROR, f"{type(error).__name__}: {told}", None
+            log.warning("groundwire: rule %s broke (%s)", rule.code, reason)
     return RuleOutcome(rule=rule.code, name=rule.name, outcome=outcome, reason=reason or None), fault, mitigations
 
 
@@ -172,15 +176,31 @@ def _seconds(start: str, end: str) -> float:
 
 
 def _monitors(record: Record, run: Run) -> list[MonitorReport]:
-    """Return the last word of each monitor; an error on any rank or attempt outweighs it."""
-    last: dict[str, dict[str, Any]] = {}
+    """Return how each monitor fared, and the keeping of the record beside them."""
+    words: dict[str, list[dict[str, Any]]] = {}
     for event in record.events("monitor", replayed=True):
-        known = last.get(event["name"])
-        if known is None or known["status"] != "error":
-            last[event["name"]] = event
-    cost = sum(float(event["seconds"]) for event in record.events("cost", replayed=True))
-    reports = [_monitor(name, e["status"], e["reason"], e["seconds"], run) for name, e in last.items()]
-    return [*reports, _monitor("record", "ran", None, cost, run)]
+        words.setdefault(event["name"], []).append(event)
+    reports = [
+        _monitor(name, word["status"], word["reason"], _cost(said), run)
+        for name, said in words.items()
+        for word in [_word(said)]
+    ]
+    return [*reports, _monitor("record", "ran", None, _cost(record.events("cost", replayed=True)), run)]
+
+
+def _word(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a monitor's first error on any rank or attempt, else the lowest rank's last word in the last attempt."""
+    errors = [event for event in said if event["status"] == "error"]
+    latest = max(event["attempt"] for event in said)
+    ranked = sorted((event for event in said if event["attempt"] == latest), key=lambda event: -event["rank"])
+    return errors[0] if errors else ranked[-1]
+
+
+def _cost(events: list[dict[str, Any]]) -> float:
+    """Return seconds: ranks work side by side, attempts one after the other."""
+    last = {(event["attempt"], event["rank"]): float(event["seconds"]) for event in events}
+    attempts = {number for number, _ in last}
+    return sum(max(s for (number, _), s in last.items() if number == attempt) for attempt in attempts)
 
 
 def _monitor(name: str, status: str, reason: str | None, seconds: float, run: Run) -> MonitorReport:

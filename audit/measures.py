@@ -16,24 +16,31 @@ CONFIDENCE = 0.95
 
 def measure(record: Record) -> list[Metric]:
     """Return all metrics of a run; those of a monitor that could not measure are null, with the reason."""
-    off = {e["name"]: str(e["reason"]) for e in record.events("monitor", replayed=True) if e.get("reason")}
-    broken = {
-        e["name"]: str(e["reason"]) for e in record.events("monitor", replayed=True) if e.get("status") == "error"
-    }
-    seen = {e["name"] for e in record.events("monitor", replayed=True)}
+    words = record.events("monitor", replayed=True)
     found: list[Metric] = []
     for family, (names, compute) in FAMILIES.items():
-        if family in seen:
-            made = [_distrusted(m, broken[family]) if family in broken else m for m in compute(record)]
+        if any(word["name"] == family for word in words):
+            hindrance = _hindrance(family, words)
+            made = [_distrusted(m, hindrance) if hindrance else m for m in compute(record)]
             found += made
-            found += _nulls(family, [n for n in names if n not in {m.name for m in made}], off.get(family))
+            found += _nulls(family, [n for n in names if n not in {m.name for m in made}], hindrance)
     return found + list(_logged(record))
 
 
+def _hindrance(family: str, words: list[dict[str, Any]]) -> str:
+    """Return why a monitor has not seen the whole run: it broke, or was off or absent in some attempt."""
+    said = [word for word in words if word["name"] == family]
+    bad = [word for word in said if word["status"] != "ran"]
+    if bad:
+        return f"its monitor broke: {bad[-1]['reason']}" if bad[-1]["status"] == "error" else str(bad[-1]["reason"])
+    absent = {word["attempt"] for word in words} - {word["attempt"] for word in said}
+    return f"not measured in attempt {min(absent)}" if absent else ""
+
+
 def _distrusted(metric: Metric, reason: str) -> Metric:
-    """Return the metric without its value: what a monitor measured before it broke is not the whole run."""
+    """Return the metric without its value: what was measured of a part is not the whole run."""
     told = {"value": None, "low": None, "high": None, "confidence": None, "quality": Quality.UNKNOWN}
-    return metric.model_copy(update=told | {"reason": metric.reason or f"its monitor broke: {reason}"})
+    return metric.model_copy(update=told | {"reason": metric.reason or reason})
 
 
 def _nulls(monitor: str, names: list[str], reason: str | None) -> Iterator[Metric]:
@@ -154,7 +161,9 @@ def _gradient(record: Record) -> Iterator[Metric]:
 
 
 def _generation(record: Record) -> Iterator[Metric]:
-    for event in record.events("generation")[-1:]:
+    """Return what the last attempt measured: another's samples are of other weights."""
+    last = record.run.attempts[-1].number
+    for event in [event for event in record.events("generation") if event["attempt"] == last][-1:]:
         for document in event["metrics"]:
             yield Metric.model_validate(document, strict=False)
 

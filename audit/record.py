@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import registry, runfile
 from .model import RunStatus
-from .recorder import index_file
+from .recorder import events_file, index_file
 from .runfile import RunFile
 from .series import NO_STEP, Chunk, Rows, decode, unsealed_lines
 from .storage import Folder, open_folder
@@ -81,6 +82,8 @@ class Record:
         names = folder.names()
         parts = tuple(reading.series(names))
         events = tuple(reading.events(names))
+        reading.gaps(parts)
+        reading.closings(events)
         return cls(
             url=folder.url,
             run=run,
@@ -114,17 +117,17 @@ class Record:
         """Yield a table's rows without the steps that a later attempt trained again."""
         for part in self._parts:
             if part.table == table:
-                kept = part.rows.step <= self._last_step(part.attempt)
+                kept = part.rows.step <= self._last_steps.get(part.attempt, -1)
                 yield part if kept.all() else _Part(table, part.attempt, part.rank, part.rows.take(kept))
-
-    def _last_step(self, attempt: int) -> float:
-        """Return the last step of an attempt that no later attempt took again."""
-        return min((a.first_step for a in self.run.attempts if a.number > attempt), default=np.inf)
 
     def events(self, kind: str, *, replayed: bool = False) -> list[dict[str, Any]]:
         """Return the events of one kind; with `replayed` also those at steps that were trained again."""
         found = (event for event in self._events if event.get("kind") == kind)
-        return [e for e in found if replayed or (e.get("step") or 0) <= self._last_step(e.get("attempt", 1))]
+        return [e for e in found if replayed or (e.get("step") or 0) <= self._last_steps.get(e.get("attempt", 1), -1)]
+
+    @cached_property
+    def _last_steps(self) -> dict[int, float]:
+        return self.run.lineage()
 
 
 @dataclass
@@ -135,6 +138,7 @@ class _Reading:
     run: RunFile
     notes: list[str] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    _chunks: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def _lost(self, attempt: int, message: str) -> None:
         """Say that something is missing: expected after a kill, damage after a clean end."""
@@ -142,10 +146,37 @@ class _Reading:
         (self.damage if closed else self.notes).append(message)
 
     def endings(self) -> None:
-        """Notice an attempt that ended well and had stopped recording before, as on a full disk."""
+        """Notice an attempt that said how it ended and had stopped recording before, as on a full disk."""
         for attempt in self.run.attempts:
-            if attempt.status is RunStatus.FINISHED and attempt.chunks is None:
+            told = attempt.ended is not None or attempt.status is RunStatus.FINISHED
+            if told and attempt.chunks is None:
                 self.damage.append(f"attempt {attempt.number}: recording stopped before the run ended")
+
+    def gaps(self, parts: tuple[_Part, ...]) -> None:
+        """Notice steps that led to the weights of a later attempt and were never written."""
+        later = None
+        for number in self.run.lineage():
+            attempt = next(a for a in self.run.attempts if a.number == number)
+            if later is not None:
+                steps = [p.rows.step.max(initial=0) for p in parts if p.attempt == number and p.table == "steps"]
+                seen = max(map(int, steps), default=attempt.first_step)
+                if seen < later.first_step:
+                    lost = f"steps {seen + 1:,} to {later.first_step:,}"
+                    self.damage.append(f"attempt {number}: {lost} were not written")
+            later = attempt
+
+    def closings(self, events: tuple[dict[str, Any], ...]) -> None:
+        """Notice ranks of a finished attempt whose last word, with the number of their chunks, is missing."""
+        closed = {(e.get("attempt"), e.get("rank")): e.get("chunks") for e in events if e.get("kind") == "cost"}
+        for attempt in self.run.attempts:
+            for rank in range(1, attempt.world_size if attempt.status is RunStatus.FINISHED else 1):
+                told, seen = closed.get((attempt.number, rank)), self._chunks.get((attempt.number, rank), 0)
+                name = index_file(attempt.number, rank)
+                if told is None:
+                    name = events_file(rank)
+                    self.damage.append(f"{name}: the last events of attempt {attempt.number} are missing")
+                elif seen < told:
+                    self.damage.append(f"{name}: {told - seen} of {told} entries missing")
 
     def series(self, names: list[str]) -> Iterator[_Part]:
         for attempt in self.run.attempts:
@@ -153,6 +184,7 @@ class _Reading:
                 name = index_file(attempt.number, rank)
                 self._missing_index(name, names, attempt.number, rank)
                 chunks = list(self._index(name, attempt.number)) if name in names else []
+                self._chunks[attempt.number, rank] = len(chunks)
                 if attempt.chunks and rank == 0 and len(chunks) != attempt.chunks:
                     self.damage.append(f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing")
                 for file in dict.fromkeys(chunk.file for chunk in chunks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ class Attempt(Document):
     ended: str | None = None
     host: str
     pid: int
+    world_size: int = Field(default=1, ge=1)
+    resumes: int | None = Field(default=None, description="attempt whose checkpoint it went on from; else the last")
     first_step: int = Field(description="optimizer steps already taken when the attempt began")
     steps: int | None = Field(default=None, description="optimizer steps taken when it ended")
     epochs: int | None = None
@@ -60,6 +63,18 @@ class RunFile(Document):
     def status(self) -> RunStatus:
         """How the latest attempt ended."""
         return self.attempts[-1].status
+
+    def lineage(self) -> dict[int, float]:
+        """Return the attempts that led to the last weights, each with the last of its steps that did."""
+        attempts = {attempt.number: attempt for attempt in self.attempts}
+        found: dict[int, float] = {}
+        attempt: Attempt | None = self.attempts[-1]
+        until = math.inf
+        while attempt is not None and attempt.number not in found:
+            found[attempt.number] = until
+            until = min(until, attempt.first_step)
+            attempt = attempts.get(attempt.resumes or attempt.number - 1)
+        return found
 
     def text(self) -> bytes:
         """Return the file's content, sealed with its digest."""

@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from ..audit.series import Rows
-from .monitor import Monitor, guarded
+from .monitor import Monitor, MonitorError, guarded
 
 READ_S = 10.0  # how often totals are read
 START_S = 20.0  # how long an end waits for a tracker that is still starting
@@ -75,6 +75,7 @@ class CarbonMonitor(Monitor):
             raise ValueError(f"measure_power_secs must be a positive number, got {measure_power_secs!r}")
         self.pue, self.measure_power_secs = pue, measure_power_secs
         self._meter: Meter | None = None
+        self._noted: dict[str, Any] | None = None
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the meter, on one rank of each node."""
@@ -87,7 +88,7 @@ class CarbonMonitor(Monitor):
             self.switch_off('codecarbon is not installed: pip install "groundwire[train]"')
             return
         self._meter = Meter(self._options())
-        self._read_at = time.monotonic()
+        self._read_at, self._asked_at, self._noted = time.monotonic(), trainer.global_step, None
 
     def _options(self) -> dict[str, Any]:
         """Return only what the user has set: a None would override codecarbon's own configuration."""
@@ -97,11 +98,18 @@ class CarbonMonitor(Monitor):
 
     @guarded
     def _read(self, trainer: Trainer) -> None:
-        if self._meter is None or time.monotonic() - self._read_at < READ_S:
+        if self._meter is None:
             return
-        self._read_at = time.monotonic()
-        self._meter.ask()
-        self._note(self._meter.latest, trainer.global_step)
+        if self._meter.problem:
+            problem = self._meter.problem
+            self._meter = None
+            raise MonitorError(problem)
+        if self._meter.latest is not self._noted:
+            self._noted = self._meter.latest
+            self._note(self._noted, self._asked_at)
+        if time.monotonic() - self._read_at > READ_S:
+            self._read_at, self._asked_at = time.monotonic(), trainer.global_step
+            self._meter.ask()
 
     def _note(self, totals: dict[str, Any] | None, step: int) -> None:
         if self.session is None or totals is None:
@@ -141,7 +149,7 @@ class Meter:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.latest: dict[str, Any] | None = None
-        self._problem = ""
+        self.problem = ""
         self._created = time.monotonic()
         self._unmetered = math.nan
         self._ask = threading.Event()
@@ -160,14 +168,14 @@ class Meter:
         self._thread.join(patience_s)
         if self._thread.is_alive():
             return self.latest, f"codecarbon did not stop within {patience_s:g} s"
-        return self.latest, self._problem
+        return self.latest, self.problem
 
     def _live(self, options: dict[str, Any]) -> None:
         try:
             with _muted():
                 self._run(options)
         except Exception as error:  # noqa: BLE001 - reported by `stop`
-            self._problem = f"codecarbon: {type(error).__name__}: {error}"
+            self.problem = f"codecarbon: {type(error).__name__}: {error}"
 
     def _run(self, options: dict[str, Any]) -> None:
         from codecarbon import OfflineEmissionsTracker
@@ -191,7 +199,7 @@ class Meter:
     def _publish(self, tracker: Any, totals: Any) -> None:
         found = totals.total
         if found is None:
-            self._problem = "codecarbon could not measure on this machine"
+            self.problem = "codecarbon could not measure on this machine"
             return
         known = _location(found)
         self.latest = {

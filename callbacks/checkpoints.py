@@ -36,8 +36,10 @@ class Checkpoints:
 
     def _changed(self, path: str) -> bool:
         """Return whether a file has been written again since the last look."""
-        file = Path(path)
-        time = file.stat().st_mtime_ns if file.is_file() else 0
+        try:
+            time = Path(path).stat().st_mtime_ns
+        except OSError:
+            time = 0
         before = self._written.get(path, time)
         self._written[path] = time
         return time != before
@@ -46,11 +48,14 @@ class Checkpoints:
         """Yield path, step and sha256 of the files that are still there, as long as that takes no long time."""
         left = MOST_BYTES
         for path, step in self._known.items():
-            file = Path(path)
-            left -= file.stat().st_size if file.is_file() else 0
-            if file.is_file() and left >= 0:
-                with file.open("rb") as opened:
+            try:
+                left -= Path(path).stat().st_size
+                if left < 0:
+                    continue
+                with Path(path).open("rb") as opened:
                     yield path, step, hashlib.file_digest(opened, "sha256").hexdigest()
+            except OSError:
+                continue  # gone, a folder, or not to be read: it stays without a digest
 
 
 def _paths(trainer: Trainer) -> Iterator[tuple[str, bool]]:

@@ -88,6 +88,7 @@ class Monitor(Callback):
         self.seconds = 0.0
         self.resumed: State = {}
         self.last_run: str | None = None
+        self._last_state: State = {}
 
     @property
     def folder(self) -> str | None:
@@ -120,6 +121,11 @@ class Monitor(Callback):
         """Begin a run as if there had been none before."""
         self.session, self._last_folder, self.last_run = session, session.folder.url, session.run.id
         self.off, self.failed, self.seconds = "", False, 0.0
+
+    def leave(self) -> None:
+        """End a run; checkpoints that are saved from now on still name it."""
+        self._last_state = self.state_dict()
+        self.session = None
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors that this callback consists of."""
@@ -211,7 +217,7 @@ class Monitor(Callback):
     def state_dict(self) -> State:
         """Return the run and the progress in it, never configuration."""
         if self.session is None:
-            return {}
+            return self._last_state
         return {"run": self.session.state(), "parts": {m.name: m.progress() for m in self.members()}}
 
     def load_state_dict(self, state_dict: State) -> None:

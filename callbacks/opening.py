@@ -97,7 +97,7 @@ def _begin(
         model=type(pl_module).__name__,
         started=runfile.now(),
         world_size=trainer.world_size,
-        attempts=[_attempt(1, trainer)],
+        attempts=[_attempt(1, trainer, None)],
         environment=environment(trainer),
         configuration=configuration(trainer, pl_module),
     )
@@ -114,7 +114,8 @@ def _go_on(trainer: Trainer, state: dict[str, Any], dirpath: str) -> tuple[str, 
     later = [a for a in run.attempts if a.number > int(state.get("attempt", 0))]
     if any(a.alive for a in run.attempts) or any(a.status is RunStatus.FINISHED for a in later):
         return None  # this checkpoint has been resumed before: that run keeps its record
-    attempts = [*map(_buried, run.attempts), _attempt(run.attempts[-1].number + 1, trainer)]
+    next_one = _attempt(run.attempts[-1].number + 1, trainer, int(state.get("attempt", 1)))
+    attempts = [*map(_buried, run.attempts), next_one]
     run = run.model_copy(update={"attempts": attempts, "world_size": max(run.world_size, trainer.world_size)})
     folder.write(runfile.NAME, run.text())
     for name in DERIVED:
@@ -135,12 +136,14 @@ def _find(state: dict[str, Any], dirpath: str) -> tuple[Folder, RunFile] | None:
     return None
 
 
-def _attempt(number: int, trainer: Trainer) -> Attempt:
+def _attempt(number: int, trainer: Trainer, resumes: int | None) -> Attempt:
     return Attempt(
         number=number,
         started=runfile.now(),
         host=gethostname(),
         pid=getpid(),
+        world_size=trainer.world_size,
+        resumes=resumes,
         first_step=trainer.global_step,
     )
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
@@ -84,6 +85,8 @@ class OverfittingMonitor(Monitor):
             reason = "the run has no validation loop"
         elif "dataloader_iter" in _parameters(pl_module):
             reason = "validation_step takes dataloader_iter: it cannot be given a batch"
+        elif _averages(trainer):
+            reason = "validation runs with averaged weights, which are gone when the gap could be measured"
         if reason:
             self.switch_off(reason)
 
@@ -205,7 +208,7 @@ class OverfittingMonitor(Monitor):
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure the gap of the last weights if time was short before; say when no validation came."""
-        if self._validated == trainer.global_step != self._gap_step:
+        if self._ranks == 1 and self._validated == trainer.global_step != self._gap_step:
             self._measure(trainer, pl_module, last=True)
         if not self._rows and self.session is not None:
             self.session.not_checked("overfitting", "no validation ran after the first two training batches")
@@ -248,7 +251,18 @@ class OverfittingMonitor(Monitor):
         """Measure the gap."""
         super().on_validation_end(trainer, pl_module)
         self._validated = trainer.global_step
-        self._measure(trainer, pl_module)
+        if self._all_measure(trainer):
+            self._measure(trainer, pl_module)
+
+    def _all_measure(self, trainer: Trainer) -> bool:
+        """Return whether no rank has switched itself off: the user's step may wait for all of them.
+
+        Every rank has to ask, whether it measures or not.
+        """
+        measures = self.session is not None and not self.off
+        if trainer.world_size == 1 or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return measures
+        return trainer.strategy.reduce_boolean_decision(measures, all=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_train": None, "_val": None, "_returned": []}
@@ -310,6 +324,13 @@ def _only_loss(logged: Logged) -> str:
             f"validation_step returns no loss and {told}: name the logged loss with OverfittingMonitor(monitor=…)"
         )
     return found[0]
+
+
+def _averages(trainer: Trainer) -> bool:
+    """Return whether a callback swaps averaged weights in for the validation only."""
+    callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+    kinds = {kind.__name__ for callback in callbacks for kind in type(callback).__mro__}
+    return "WeightAveraging" in kinds
 
 
 def _parameters(pl_module: LightningModule) -> list[str]:

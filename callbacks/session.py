@@ -233,9 +233,12 @@ class Session:
 
     def end(self, trainer: Trainer) -> None:
         """Close the record of a run that came to its end."""
-        self._note_checkpoints(trainer)
-        for path, step, digest in self._checkpoints.digests():
-            self.event("checkpoint", path=path, at_step=step, file_sha256=digest)
+        try:
+            self._note_checkpoints(trainer)
+            for path, step, digest in self._checkpoints.digests():
+                self.event("checkpoint", path=path, at_step=step, file_sha256=digest)
+        except Exception as error:  # noqa: BLE001 - the other ranks wait at the barrier
+            self.give_up(error)
         self._close(trainer)
         trainer.strategy.barrier("groundwire: every rank has written its part")
         self._conclude(trainer, RunStatus.FINISHED, None)
@@ -262,7 +265,8 @@ class Session:
             except Exception as error:  # noqa: BLE001 - a monitor must never stop the user's training
                 monitor.fail(error)
             self.monitor_event(monitor)
-        self.event("cost", seconds=self.seconds)
+        # The last word of a rank: without it, or with fewer chunks than it tells, something is missing.
+        self.event("cost", seconds=self.seconds, chunks=self.recorder.chunks if self.recorder else None)
         self._write(lambda recorder: recorder.flush_events())
 
     def _conclude(self, trainer: Trainer, status: RunStatus, exception: str | None) -> None:
@@ -274,7 +278,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the training has ended well, the audit must not spoil it
             log.warning("groundwire: the audit could not be written: %s", error)
         for callback in (*self.callbacks, *self.monitors):
-            callback.session = None
+            callback.leave()
 
     def _write_run(self, trainer: Trainer, status: RunStatus, exception: str | None) -> None:
         attempt = self.run.attempts[-1].model_copy(

@@ -14,6 +14,7 @@ from ..record import Series
 from .declaration import CannotTellError
 
 Floats = NDArray[np.float64]
+WINDOW = 100  # values that a robust z score looks back on
 
 
 class Source(Protocol):
@@ -136,7 +137,17 @@ def smooth(value: Floats, width: int) -> Floats:
     return np.asarray((sums[width:] - sums[:-width]) / width)
 
 
-def robust_z(value: Floats, *, window: int = 100, stride: int = 10) -> tuple[Floats, Floats]:
+def history(count: int) -> None:
+    """Refuse to judge by values before them where there are too few.
+
+    Raises:
+        CannotTellError: Not one value has a whole window before it.
+    """
+    if count <= WINDOW:
+        raise CannotTellError(f"{count} of {WINDOW} steps of history")
+
+
+def robust_z(value: Floats, *, window: int = WINDOW, stride: int = 10) -> tuple[Floats, Floats]:
     """Return robust z scores of log values against the values before them, and the medians used.
 
     z = 0.6745 · (log x − median) / MAD over the last `window` values, renewed every `stride` values, after

@@ -124,7 +124,8 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         More than `threshold` per cent of the steps came after the step with the lowest validation loss, over
-        at least three validations, and the last validation loss is more than 2 % above it.
+        at least three validations; the last third of them has a mean more than 2 % above the loss around the
+        lowest one, and the loss has risen over three successive strips.
 
     Why it matters:
         Those steps cost energy, time and money, and the model got worse.
@@ -139,9 +140,12 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
         Prechelt 1998, Early Stopping: But When?
     """
     step, value = _finite(case.series("overfitting.val_loss"))
-    best, raised = _generalisation_loss(step, value)
+    best, _ = _generalisation_loss(step, value)
+    # Means, not points: the lowest of many noisy losses is low by chance.
+    around, last = value[max(0, best - 1) : best + 2].mean(), np.array_split(value[best:], STRIPS)[-1]
+    raised = 100 * (float(last.mean() / around) - 1) if last.size else 0.0
     after = 100 * (1 - float(step[best]) / max(case.steps, 1))
-    if raised <= 2 or after <= threshold or value.size - best <= STRIPS:
+    if raised <= 2 or after <= threshold or not _rises(value[best:]):
         return None
     saved = case.energy_after(int(step[best]))
     price = f", {saved[0]:.3g} kWh" if saved else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Evidence, Mitigation, Severity
-from .case import Case, robust_z
+from .case import Case, history, robust_z
 from .declaration import CannotTellError, Fault, rule
 from .evidence import at, clip, fall, look_at_batch, lower_rate, medians, names
 
@@ -46,17 +46,19 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     if count is None or not count.value or count.value <= threshold:
         return None
     loss, norm = case.series("train.loss"), case.series("gradient.norm")
+    skipped = [event["step"] for event in case.events("skipped_step")]
     found = [
         Evidence(summary=f"{what} at step {step:,}", step=step, series=series.name, unit="")
         for series, what in ((loss, "loss not finite"), (norm, "gradient norm not finite"))
-        for step in series.step[~np.isfinite(series.value)][:1].tolist()
+        for step in series.step[~np.isfinite(series.value) & ~np.isin(series.step, skipped)][:1].tolist()
     ]
     events = case.events("nonfinite")
     layers = [str(layer) for event in events[:1] for layer in event.get("layers", [])]
     first = min((item.step for item in found if item.step is not None), default=None)
+    when = "" if first is None else f", first step {first:,}"
     where = f", in {names(layers)}" if layers else ""
     return Fault(
-        summary=f"{count.value:.0f} of {case.steps:,} steps were not finite, first step {first}{where}.",
+        summary=f"{count.value:.0f} of {case.steps:,} steps were not finite{when}{where}.",
         evidence=tuple(found) + tuple(Evidence(summary="gradient not finite", layer=name) for name in layers),
         step=first,
     )
@@ -90,7 +92,9 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
     References:
         Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks.
     """
-    for norm in case.by_optimizer("gradient.norm"):
+    norms = list(case.by_optimizer("gradient.norm"))
+    history(max(len(norm) for norm in norms))
+    for norm in norms:
         z, median = robust_z(norm.value)
         with np.errstate(invalid="ignore"):
             finite = np.isfinite(norm.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Confidence, Evidence, Mitigation, Severity
-from .case import Case, nice, robust_z, smooth
+from .case import Case, history, nice, robust_z, smooth
 from .declaration import CannotTellError, Fault, rule
 from .evidence import (
     HEALTHY_RATIO,
@@ -48,6 +48,9 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
         Chowdhery et al. 2022, PaLM, section 5.1.
     """
     loss = case.one_loss()
+    history(len(loss))
+    if np.median(loss.value > 0) == 0:
+        raise CannotTellError("the loss is mostly not positive: it has no logarithm")
     z, median = robust_z(loss.value)
     norm = case.series("gradient.norm")
     both = np.zeros(len(loss), dtype=bool)

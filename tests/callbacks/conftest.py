@@ -13,7 +13,7 @@ class QuickMeter:
     """Stands in for codecarbon, whose start takes seconds; tests of the real one ask for `real_meter`."""
 
     def __init__(self, options: dict[str, object]) -> None:
-        self.options, self.latest = options, None
+        self.options, self.latest, self.problem = options, None, ""
 
     def ask(self) -> None:
         pass
