@@ -217,3 +217,33 @@ def test_the_best_step_of_losses_that_are_all_nan_is_unknown(tmp_path: Path) -> 
     best = audit.metric("overfitting.best_step")
     assert best is not None
     assert (best.value, best.reason) == (None, "no validation loss was finite")
+
+
+def test_a_validation_loss_that_hovers_is_no_overtraining(tmp_path: Path) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        hovering = 1 + np.exp(-PROBED / 100) + rng.uniform(-0.017, 0.017, len(PROBED))
+        audit = audit_of(tmp_path / str(seed), validation=hovering)
+        assert "overtraining" not in [finding.name for finding in audit.findings]
+
+
+def test_a_loss_without_a_logarithm_cannot_be_judged_for_spikes(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path, loss=FALLING - 10)
+    (outcome,) = [rule for rule in audit.rules if rule.name == "loss-spike"]
+    assert (outcome.outcome, outcome.reason) == (
+        Outcome.UNKNOWN, "the loss is mostly not positive: it has no logarithm",
+    )  # fmt: skip
+
+
+def test_infinite_norms_of_skipped_steps_break_no_rule(tmp_path: Path) -> None:
+    norm = noise(seed=1)
+    norm[[200, 300, 301, 302]] = np.inf
+    audit = audit_of(tmp_path, norm=norm, skipped=(201, 301, 302, 303))
+    assert audit.findings == []
+    assert not [rule for rule in audit.rules if rule.outcome is Outcome.ERROR]
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_near_the_end_of_the_number_range_break_no_rule(tmp_path: Path) -> None:
+    audit = audit_of(tmp_path, loss=FALLING * 1e38, norm=noise(seed=1) * 1e38)
+    assert not [rule for rule in audit.rules if rule.outcome is Outcome.ERROR]

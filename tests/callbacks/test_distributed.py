@@ -16,27 +16,37 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 import lightning as L
 from lightning.pytorch.strategies import DDPStrategy
-from groundwire.callbacks import AuditCallback, GradientMonitor
+from groundwire.callbacks import AuditCallback, GradientMonitor, OverfittingMonitor
 from material import Classifier, fit, trainer
 
-class Breaking(GradientMonitor):
-    def begin(self, trainer, pl_module):
-        super().begin(trainer, pl_module)
-        if {breaks} and trainer.global_rank == 1:
-            raise RuntimeError("only here")
+def breaking(kind, breaks):
+    class Breaking(kind):
+        def begin(self, trainer, pl_module):
+            super().begin(trainer, pl_module)
+            if breaks and trainer.global_rank == 1:
+                raise RuntimeError("only here")
+    return Breaking()
+
+class Gathering(Classifier):
+    def validation_step(self, batch, batch_idx):
+        loss = self.all_gather(self.loss(batch)).mean()  # waits for every rank
+        self.log("val_loss", loss)
 
 L.seed_everything(1, verbose=False)
 strategy = DDPStrategy(process_group_backend="gloo")
-callback = AuditCallback(gradient=Breaking())
+callback = AuditCallback(
+    gradient=breaking(GradientMonitor, {breaks!r} == "gradient"),
+    overfitting=breaking(OverfittingMonitor, {breaks!r} == "overfitting"),
+)
 runner = trainer(Path({folder!r}), callback, strategy=strategy, devices=2, max_epochs=3)
-fit(runner, Classifier())
+fit(runner, Gathering())
 assert runner.global_step == 18, runner.global_step
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("breaks", [False, True])
-def test_two_ranks_share_one_record(tmp_path: Path, breaks: bool) -> None:
+@pytest.mark.parametrize("breaks", ["", "gradient", "overfitting"])
+def test_two_ranks_share_one_record(tmp_path: Path, breaks: str) -> None:
     code = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), breaks=breaks)
     script = tmp_path / "train.py"
     script.write_text(code)
@@ -50,5 +60,17 @@ def test_two_ranks_share_one_record(tmp_path: Path, breaks: bool) -> None:
     assert {event["rank"] for event in record.events("monitor")} == {0, 1}
     audit = audit_of(str(folder))
     assert audit["run"]["status"] == "finished"
-    assert monitors_of(audit)["gradient"]["status"] == ("error" if breaks else "ran")
-    assert metrics_of(audit)["overfitting.gap"]["value"] is not None
+    for name, metric in (("gradient", "gradient.norm_p95"), ("overfitting", "overfitting.gap")):
+        assert monitors_of(audit)[name]["status"] == ("error" if breaks == name else "ran")
+        assert (metrics_of(audit)[metric]["value"] is None) == (breaks == name)
+    _lose_what_rank_one_said(folder)
+
+
+def _lose_what_rank_one_said(folder: Path) -> None:
+    """Cut the last line of rank 1's events, then delete them: both are noticed."""
+    events = folder / "events-rank1.jsonl"
+    lines = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(b"".join(lines[:-1]))
+    assert Record.open(folder).damage == ("events-rank1.jsonl: the last events of attempt 1 are missing",)
+    events.unlink()
+    assert Record.open(folder).damage == ("events-rank1.jsonl: the last events of attempt 1 are missing",)

@@ -135,3 +135,37 @@ def _wait_for_rows(tmp_path: Path, process: subprocess.Popen[bytes]) -> Path:
                 return folder.parent
         time.sleep(0.2)
     pytest.fail("the run wrote nothing")
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+from pathlib import Path
+from groundwire.callbacks import AuditCallback
+from material import Classifier, fit, trainer
+
+class Killed(L.Callback):
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == 33:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+kept = ModelCheckpoint(Path({folder!r}), filename="kept", every_n_train_steps=10, enable_version_counter=False)
+callbacks = AuditCallback(carbon=None), kept, Killed()
+fit(trainer(Path({folder!r}), *callbacks, max_epochs=10, enable_checkpointing=True), Classifier())
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_loses_no_step_before_the_last_checkpoint(tmp_path: Path) -> None:
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], stderr=subprocess.DEVNULL, timeout=240)
+    assert done.returncode == -signal.SIGKILL
+    second = AuditCallback(carbon=None)
+    fit(trainer(tmp_path, second, max_epochs=4), Classifier(), ckpt_path=str(tmp_path / "kept.ckpt"))
+    record = Record.open(second.folder or "")
+    assert [attempt.first_step for attempt in record.run.attempts] == [0, 30]
+    assert record.series("train.loss").step.tolist() == list(range(1, 49))
+    assert not record.damage
+    assert metrics_of(audit_of(second.folder))["gradient.nonfinite_steps"]["value"] == 0
