@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -25,8 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from run_material import STEPS, attempt, run_file
 
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-few = settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+few = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 MEGABYTE = 1 << 20
 BY_NAME = "logged"  # the table whose columns vary
 TABLES = {"steps": STEPS, "overfitting": ("overfitting.train_loss", "overfitting.val_loss")}
@@ -262,10 +262,11 @@ def test_a_run_file_cut_anywhere_is_one_sentence(data: st.DataObject) -> None:
     assert "\n" not in str(caught.value)
 
 
-def told_of(folder: Folder) -> tuple[str, ...]:
+def told_of(folder: Folder, *, notes: bool = False) -> tuple[str, ...]:
     """Return what is said of a damaged run; a run that cannot be opened is refused in one sentence."""
     try:
-        return Record.open(folder.url).damage
+        record = Record.open(folder.url)
+        return record.damage + record.notes if notes else record.damage
     except RecordError as error:
         assert "\n" not in str(error)
         assert len(str(error)) < 400
@@ -288,30 +289,31 @@ def test_any_flipped_bit_of_a_closed_run_is_noticed(script: Script, data: st.Dat
             folder.write(name, whole)
 
 
-LINES = (b"\n", b'{"n":1,"crc":"00000000"}\n', b',"crc":"')
-ODD = (*LINES, b"\x00", b" ", b"[", b'{"a":', b"1", b'"', b"\xff\xfe", b"ARROW1")
+ODD = (b"\n", b'{"n":1,"crc":"00000000"}\n', b',"crc":"', b"\x00", b" ", b"[", b'{"a":', b"1", b'"', b"\xff\xfe")
 RUBBISH = st.sampled_from(ODD) | st.binary(min_size=1, max_size=200)
 
 
 @pytest.fixture(scope="module")
-def closed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("closed")
+def both_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Folder]:
+    """Return a run that is closed and one whose attempts were killed."""
     rows = {number: Rows.of(STEPS, [(number, number, 0, 0.5)], [[1.0, 0.1, np.nan]]) for number in (1, 2)}
     found = [Batch(number, rank, "steps", rows[number], "") for number in rows for rank in (0, 1)]
-    write(open_folder(path), Script([(None, 0), (1, 1)], 2, found), closed=True)
-    return path
+    folders = {closed: open_folder(tmp_path_factory.mktemp("run")) for closed in (True, False)}
+    for closed, folder in folders.items():
+        write(folder, Script([(None, 0), (1, 1)], 2, found), closed=closed)
+    return folders
 
 
 @settings(few, max_examples=80)
-@given(data=st.data(), rubbish=RUBBISH, size=st.integers(MEGABYTE, 3 * MEGABYTE))
+@given(data=st.data(), closed=st.booleans(), rubbish=RUBBISH, size=st.integers(MEGABYTE, 2 * MEGABYTE))
 def test_megabytes_of_rubbish_are_refused_or_noticed(
-    closed_run: Path, data: st.DataObject, rubbish: bytes, size: int
+    both_runs: dict[bool, Folder], data: st.DataObject, closed: bool, rubbish: bytes, size: int
 ) -> None:
-    folder = open_folder(closed_run)
+    folder = both_runs[closed]
     name = data.draw(st.sampled_from(folder.names()))
     whole = folder.read(name)
     folder.write(name, rubbish * (size // len(rubbish)))
     try:
-        assert any(name in told for told in told_of(folder))
+        assert any(name in told for told in told_of(folder, notes=not closed))
     finally:
         folder.write(name, whole)
