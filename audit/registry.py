@@ -73,6 +73,17 @@ SERIES: tuple[Quantity, ...] = (
     Quantity(name="gradient.update_ratio", unit="× weight", family="optimisation",
              table="gradient.update_ratio", by="layer",
              meaning="Norm of a layer's update over the norm of its weights, sampled", better="neither"),
+    Quantity(name="gradient.clip_ratio", unit="share", family="optimisation", table="clipping", better="neither",
+             meaning="Norm of all gradients after clipping over that before, sampled"),
+    Quantity(name="gradient.weight_norm", unit="", family="optimisation", table="gradient.weight_norm", by="layer",
+             better="neither", meaning="L2 norm of a layer's weights, estimated from a sample"),
+    Quantity(name="optimizer.stale_norm", unit="", family="optimisation", table="optimizer",
+             meaning="L2 norm of what is left in the gradients when a backward pass begins, sampled"),
+    Quantity(name="activation.dead_share", unit="share", family="optimisation", table="activation.dead_share",
+             by="layer", meaning="Share of a rectifier's units that were zero on all of at least 256 rows"),
+    Quantity(name="activation.saturated_share", unit="share", family="optimisation",
+             table="activation.saturated_share", by="layer",
+             meaning="Share of the inputs of tanh and sigmoid beyond ±5, sampled"),
     Quantity(name="overfitting.train_loss", unit="loss", family="overfitting", table="overfitting",
              meaning="Loss on the training probe, eval mode"),
     Quantity(name="overfitting.val_loss", unit="loss", family="overfitting", table="overfitting",
@@ -90,6 +101,14 @@ SERIES: tuple[Quantity, ...] = (
     Quantity(name="logged", unit="", family="logged", table="logged", by="name", better="neither",
              meaning="What the module logged"),
 )  # fmt: skip
+
+EVENTS: dict[str, str] = {
+    "activation.first_step": "What went into each layer of the first step and came out",
+    "activation.validation": "Modules that were in training mode during validation",
+    "optimizer.facts": "Trainable parameters in no optimizer, schedules, layers whose rows are alike",
+    "gradient.reach": "Trainable parameters that no gradient has reached",
+    "overfitting.repeat": "Two losses of one batch, in eval mode and with the same weights",
+}
 
 _METRICS = {quantity.name: quantity for quantity in METRICS}
 _SERIES = {quantity.name: quantity for quantity in SERIES}

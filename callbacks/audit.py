@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 
+from .activations import ActivationMonitor
 from .carbon import CarbonMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
 from .monitor import Monitor
+from .optimizers import OptimizerMonitor
 from .overfitting import OverfittingMonitor
 
 AUTO: Literal["auto"] = "auto"
@@ -26,6 +28,8 @@ class AuditCallback(Monitor):
         carbon: Energy and emissions; None leaves them out.
         overfitting: The generalisation gap; None leaves it out.
         gradient: Gradient health; None leaves it out.
+        activation: What goes into layers and what activations let through; None leaves it out.
+        optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
         generation: Toxicity of generated text; None leaves it out.
         dirpath: Where run folders are made: a path or any fsspec URL. By default `groundwire` in the
             logger's folder, or in `default_root_dir`.
@@ -43,6 +47,8 @@ class AuditCallback(Monitor):
         carbon: CarbonMonitor | Literal["auto"] | None = AUTO,
         overfitting: OverfittingMonitor | Literal["auto"] | None = AUTO,
         gradient: GradientMonitor | Literal["auto"] | None = AUTO,
+        activation: ActivationMonitor | Literal["auto"] | None = AUTO,
+        optimizer: OptimizerMonitor | Literal["auto"] | None = AUTO,
         generation: GenerationMonitor | Literal["auto"] | None = AUTO,
         dirpath: str | os.PathLike[str] | None = None,
         report: bool = True,
@@ -55,6 +61,8 @@ class AuditCallback(Monitor):
             _part("carbon", carbon, CarbonMonitor),
             _part("overfitting", overfitting, OverfittingMonitor),
             _part("gradient", gradient, GradientMonitor),
+            _part("activation", activation, ActivationMonitor),
+            _part("optimizer", optimizer, OptimizerMonitor),
             _part("generation", generation, GenerationMonitor),
         )
         self.parts: tuple[Monitor, ...] = tuple(part for part in chosen if part is not None)
@@ -71,6 +79,10 @@ class AuditCallback(Monitor):
         """Delegate to the monitors."""
         super().on_train_batch_start(*arguments)
         self._tell("on_train_batch_start", *arguments)
+
+    def on_before_backward(self, *arguments: Any) -> None:
+        """Delegate to the monitors."""
+        self._tell("on_before_backward", *arguments)
 
     def on_before_optimizer_step(self, *arguments: Any) -> None:
         """Delegate to the monitors."""

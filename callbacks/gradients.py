@@ -10,11 +10,13 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from .buffer import Key, VectorBuffer
-from .layers import Layers, sharded
+from .layers import Layers, clean, norms_of, sharded
 from .monitor import Monitor, guarded
 from .schedule import Thinning
 
 SAMPLED = 4096  # elements of a parameter from which its update is estimated
+NEVER = 20  # parameters that are named when no gradient reaches them
+CLIPPED = ("gradient.clip_ratio",)
 NAMED = 5  # layers that are named when values are not finite
 PLACES = ("batch", "locate")
 
@@ -35,6 +37,11 @@ class _Before(NamedTuple):
     parameters: list[Tensor]
     values: list[Tensor]
 
+    def norms(self, sampled: Tensor) -> Tensor:
+        """Return the norm of each layer from the norms of its samples."""
+        parts = [p.numel() / max(1, v.numel()) for p, v in zip(self.parameters, self.values, strict=True)]
+        return self.layers.sums(sampled.square() * sampled.new_tensor(parts)).sqrt()
+
 
 class GradientMonitor(Monitor):
     """Record how large gradients and updates are, and where they stop being finite.
@@ -43,6 +50,9 @@ class GradientMonitor(Monitor):
         gradient.norm: L2 norm of all gradients before clipping, every optimizer step.
         gradient.layer_norm: The same for each layer, on a thinning schedule.
         gradient.update_ratio: Norm of a layer's update over the norm of its weights (matrices only).
+        gradient.clip_ratio: Norm of all gradients after clipping over that before, on the same schedule.
+        gradient.weight_norm: L2 norm of a layer's weights, estimated from the same sample as the update.
+        gradient.reach: Event with trainable parameters that no gradient has reached in twenty sampled steps.
         nonfinite: Event with step and layers, for each step with a NaN or infinite gradient.
 
     Metrics: `gradient.norm_p95`, `gradient.nonfinite_steps`.
@@ -79,6 +89,8 @@ class GradientMonitor(Monitor):
         self._before: list[_Before] = []
         self._tables: dict[tuple[str, tuple[str, ...]], VectorBuffer] = {}
         self._known: dict[tuple[int, int], list[tuple[str, Any]]] = {}
+        self._unclipped: list[tuple[Key, Tensor, list[Any]]] = []
+        self._reach = Reach(pl_module)
         scaler = _scaler(trainer)
         self._scale: float | None = None if scaler is None else float(scaler.get_scale())
         reason = sharded(trainer.strategy, pl_module)
@@ -91,13 +103,16 @@ class GradientMonitor(Monitor):
         if not named or self.session is None:
             return
         step = trainer.global_step + 1
-        norms = _norms([p.grad for _, p in named])
-        scaler = _scaler(trainer)
+        norms = norms_of([p.grad for _, p in named])
+        raw, scaler = norms, _scaler(trainer)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norms = norms / scaler.get_scale()  # a fused optimizer unscales gradients itself, later
         self.session.put("gradient.norm", torch.linalg.vector_norm(norms))
         if self.due(step) or self.nonfinite == "locate" or norms.device.type == "cpu":
             self._layerwise(trainer, step, named, norms)
+        if self.due(step):
+            self._unclipped.append((self.session.key(step), torch.linalg.vector_norm(raw), [p for _, p in named]))
+            self._reach.note([name for name, _ in named], norms)
 
     def _named(self, pl_module: LightningModule, optimizer: Any) -> list[tuple[str, Any]]:
         """Return names and parameters of an optimizer, looked up again when it gets more of them."""
@@ -147,11 +162,18 @@ class GradientMonitor(Monitor):
         self._notice_skipped(trainer)
         for before in self._before:
             now = [_sample(p) for p in before.parameters]
-            moved = _norms([new.float() - old.float() for new, old in zip(now, before.values, strict=True)])
-            size = _norms(before.values)
+            moved = norms_of([new.float() - old.float() for new, old in zip(now, before.values, strict=True)])
+            size = norms_of(before.values)
             ratio = (before.layers.sums(moved.square()) / before.layers.sums(size.square())).sqrt()
             self._table("gradient.update_ratio", before.layers).add(before.key, ratio)
+            self._table("gradient.weight_norm", before.layers).add(before.key, before.norms(size))
         self._before.clear()
+        for key, norm, parameters in self._unclipped:
+            left = [p.grad for p in parameters if p.grad is not None]
+            if left:
+                ratio = torch.linalg.vector_norm(norms_of(left)) / norm
+                self._tables.setdefault(("clipping", CLIPPED), VectorBuffer(CLIPPED)).add(key, ratio.reshape(1))
+        self._unclipped.clear()
 
     def _notice_skipped(self, trainer: Trainer) -> None:
         """A gradient scaler lowers its scale exactly when it has skipped a step."""
@@ -160,7 +182,7 @@ class GradientMonitor(Monitor):
             return
         scale = float(scaler.get_scale())
         if self._scale is not None and scale < self._scale:
-            self.session.event("skipped_step", step=trainer.global_step)
+            self.session.event("skipped_step", step=trainer.global_step, scale=scale)
         self._scale = scale
 
     def _table(self, name: str, layers: Layers) -> VectorBuffer:
@@ -174,6 +196,9 @@ class GradientMonitor(Monitor):
         for norms in self._kept:
             self._name_broken(None, norms)
         self._kept.clear()
+        never = self._reach.news()
+        if never is not None:
+            self.session.event("gradient.reach", never=never[:NEVER], count=len(never), steps=self._reach.steps)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Measure gradients after the ranks have averaged them and before they are clipped."""
@@ -188,6 +213,43 @@ class GradientMonitor(Monitor):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
 
+class Reach:
+    """Which trainable parameters a gradient has reached, in sampled steps."""
+
+    ENOUGH = 20
+
+    def __init__(self, module: LightningModule) -> None:
+        self.steps = 0
+        self._parameters = [(clean(name), p) for name, p in module.named_parameters()]
+        self._waits: dict[str, int] = {}
+        self._norms: dict[tuple[str, ...], Tensor] = {}
+        self._told: list[str] | None = None
+
+    def note(self, names: list[str], norms: Tensor) -> None:
+        """Take the norms of the gradients that there are; shape [len(names)]."""
+        self.steps += 1
+        key = tuple(names)
+        self._norms[key] = torch.maximum(self._norms[key], norms) if key in self._norms else norms
+        for name, parameter in self._parameters:
+            if parameter.requires_grad:
+                self._waits[name] = self._waits.get(name, 0) + 1
+
+    def news(self) -> list[str] | None:
+        """Return the parameters that have waited in vain, when that has changed; None when it has not."""
+        if self.steps < self.ENOUGH:
+            return None
+        reached = {
+            clean(name)
+            for names, norms in self._norms.items()
+            for name, norm in zip(names, norms.tolist(), strict=True)
+            if norm != 0
+        }
+        never = [name for name, steps in self._waits.items() if steps >= self.ENOUGH and name not in reached]
+        changed = never != self._told
+        self._told = never
+        return never if changed else None
+
+
 def _scaler(trainer: Trainer) -> Any:
     return getattr(trainer.precision_plugin, "scaler", None)
 
@@ -196,15 +258,3 @@ def _sample(parameter: Tensor) -> Tensor:
     """Return at most `SAMPLED` elements, evenly spread, without a copy."""
     flat = parameter.reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]
-
-
-def _norms(tensors: list[Tensor]) -> Tensor:
-    """Return the L2 norm of each tensor in float32; shape [len(tensors)], on the first one's device."""
-    dense = [t.coalesce().values() if t.is_sparse else t for t in map(torch.Tensor.detach, tensors)]
-    kinds = {(t.device, t.dtype) for t in dense}
-    # Half precision is summed up in float32; wider types keep their own.
-    dtype = torch.float32 if {dtype for _, dtype in kinds} & {torch.float16, torch.bfloat16} else None
-    if len(kinds) == 1:
-        return torch.stack(torch._foreach_norm(dense, 2, dtype=dtype)).float()
-    device = dense[0].device
-    return torch.stack([torch.linalg.vector_norm(t).to(device, torch.float32) for t in dense])

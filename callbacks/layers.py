@@ -56,3 +56,15 @@ def sharded(strategy: Any, module: nn.Module) -> str:
     if any(type(parameter).__name__ == "DTensor" for parameter in module.parameters()):
         return "the parameters are distributed tensors: no rank sees whole ones"
     return ""
+
+
+def norms_of(tensors: list[Tensor]) -> Tensor:
+    """Return the L2 norm of each tensor in float32; shape [len(tensors)], on the first one's device."""
+    dense = [t.coalesce().values() if t.is_sparse else t for t in map(torch.Tensor.detach, tensors)]
+    kinds = {(t.device, t.dtype) for t in dense}
+    # Half precision is summed up in float32; wider types keep their own.
+    dtype = torch.float32 if {dtype for _, dtype in kinds} & {torch.float16, torch.bfloat16} else None
+    if len(kinds) == 1:
+        return torch.stack(torch._foreach_norm(dense, 2, dtype=dtype)).float()
+    device = dense[0].device
+    return torch.stack([torch.linalg.vector_norm(t).to(device, torch.float32) for t in dense])

@@ -114,6 +114,8 @@ class OverfittingMonitor(Monitor):
             return
         started = time.monotonic()
         with isolated(pl_module) as logged:
+            if not self._rows:
+                self._repeat(trainer, pl_module, logged)
             train = self._evaluate(trainer, pl_module, self._train, amount, logged)
             val = self._validation(trainer, pl_module, amount, logged)
         self._write(trainer, train, val)
@@ -121,6 +123,13 @@ class OverfittingMonitor(Monitor):
         self._spent += elapsed
         self._batch_s = elapsed / (2 * amount if val.probed else amount)
         self._gap_step = trainer.global_step
+
+    def _repeat(self, trainer: Trainer, pl_module: LightningModule, logged: Logged) -> None:
+        """Note the losses of one batch, twice: in eval mode nothing is left to chance."""
+        batch = self._train.batches[0]
+        first, second = (self._loss(trainer, pl_module, batch, 0, logged)[0] for _ in range(2))
+        assert self.session is not None  # noqa: S101 - only called while measuring
+        self.session.event("overfitting.repeat", first=first, second=second)
 
     def _affordable(self) -> int:
         """Return how many batches the budget allows now."""

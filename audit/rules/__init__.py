@@ -1,16 +1,34 @@
-"""Rules: pure functions from a case to evidence of one fault, one family a file."""
+"""Rules: pure functions from a case to evidence of one fault, one family a file.
 
-from . import carbon, generalisation, generation, gradients, optimisation
+Of findings that weigh the same, the one whose rule stands first here is shown first: causes before symptoms.
+"""
+
+from . import carbon, course, generalisation, generation, gradients, optimisation, start, steps, units
 from .declaration import Rule
 
 RULES: tuple[Rule, ...] = (
     gradients.non_finite,
+    start.unscaled_input,
+    start.symmetric_init,
+    start.bad_init_scale,
+    start.parameter_never_updated,
+    steps.missing_zero_grad,
+    steps.skipped_steps,
+    steps.over_regularised,
+    course.scheduler_mistake,
+    units.saturated_units,
+    units.dead_units,
+    optimisation.updates_too_large,
     gradients.exploding_gradient,
     gradients.vanishing_gradient,
-    optimisation.loss_spike,
+    course.divergence,
     optimisation.stagnant_loss,
-    optimisation.updates_too_large,
+    start.no_nonlinearity,
+    start.eval_mode,
+    steps.clip_saturation,
     optimisation.updates_too_small,
+    course.oscillation,
+    optimisation.loss_spike,
     generalisation.overfitting,
     generalisation.overtraining,
     generation.toxic_generations,

@@ -98,9 +98,9 @@ class Case:
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
 
     def has(self, name: str) -> bool:
-        """Return whether a series or a metric with a value is there."""
+        """Return whether a series, a metric with a value or an event is there."""
         found = self.metric(name)
-        return (found is not None and found.value is not None) or self._has_series(name)
+        return (found is not None and found.value is not None) or self._has_series(name) or bool(self.events(name))
 
     def _has_series(self, name: str) -> bool:
         try:

@@ -1,0 +1,185 @@
+"""What goes into the layers and what their activations let through, seen in the run's own steps."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor, nn
+
+from .buffer import Key, VectorBuffer
+from .layers import clean, sharded
+from .monitor import Monitor, guarded
+from .observer import Observer, Seen
+from .schedule import Thinning
+
+ROWS = 256  # examples (or positions) over which a unit must stay silent to count as dead
+
+
+class ActivationMonitor(Monitor):
+    """Watch activations in sampled training steps, on rank zero.
+
+    The torch calls of a step are observed while it runs: nothing is attached to the model, and nothing is
+    called a second time. Compiled and scripted models are not observed.
+
+    Records:
+        activation.dead_share: Share of a rectifier's units that were zero on all of at least 256 rows.
+        activation.saturated_share: Share of the inputs of tanh and sigmoid beyond ±5.
+        activation.first_step: Event with what went into each layer of the first step and what came out, layers
+            that follow each other without anything between, and the first classification loss.
+        activation.validation: Event with the modules that were in training mode during validation.
+
+    Args:
+        dirpath: Where run folders are made; a path or fsspec URL.
+
+    Raises:
+        ValueError: An option is not allowed.
+    """
+
+    name = "activation"
+
+    def __init__(self, *, dirpath: str | os.PathLike[str] | None = None) -> None:
+        super().__init__(dirpath=dirpath)
+        self.due = Thinning(dense=5, every=20)
+        self._observer: Observer | None = None
+
+    def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look whether the module's own calls can be seen."""
+        self._observer = None
+        self._observed = -1
+        self._first: Seen | None = None
+        self._told_modes = False
+        self._alive: dict[str, tuple[Tensor, int]] = {}
+        self._tables: dict[tuple[str, tuple[str, ...]], VectorBuffer] = {}
+        self._watches = trainer.global_rank == 0
+        self._names = {id(p): clean(name).rpartition(".")[0] for name, p in pl_module.named_parameters()}
+        reason = sharded(trainer.strategy, pl_module)
+        if any(_opaque(module) for module in pl_module.modules()):
+            reason = "the model is compiled: what happens inside cannot be seen from outside"
+        if reason:
+            self.switch_off(reason)
+
+    @guarded
+    def _watch(self, trainer: Trainer) -> None:
+        step = trainer.global_step + 1
+        if self._watches and self._observed != step and self.due(step):
+            self._observed = step
+            self._observer = Observer(self._names, whole=self._first is None)
+            self._observer.watch()
+
+    @guarded
+    def _look_away(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is None or self.session is None:
+            return
+        observer.leave()
+        if observer.problem is not None:
+            raise observer.problem
+        self._keep(observer.seen, self.session.key(self._observed))
+
+    def _keep(self, seen: Seen, key: Key) -> None:
+        if self._first is None:
+            self._first = seen
+        if seen.saturated:
+            self._table("activation.saturated_share", tuple(seen.saturated)).add(
+                key, torch.stack(list(seen.saturated.values()))
+            )
+        for name, (alive, rows) in seen.alive.items():
+            known, count = self._alive.get(name, (alive, 0))
+            self._alive[name] = (known | alive if known.shape == alive.shape else alive), count + rows
+        if self._alive and min(count for _, count in self._alive.values()) >= ROWS:
+            self._write_dead(key)
+
+    def _write_dead(self, key: Key) -> None:
+        shares = torch.stack([1 - alive.float().mean() for alive, _ in self._alive.values()])
+        self._table("activation.dead_share", tuple(self._alive)).add(key, shares)
+        self._alive = {}
+
+    def _table(self, name: str, columns: tuple[str, ...]) -> VectorBuffer:
+        return self._tables.setdefault((name, columns), VectorBuffer(columns))
+
+    def flush(self) -> None:
+        """Hand over what was seen."""
+        assert self.session is not None  # noqa: S101 - only called during a run
+        for (name, _), buffer in self._tables.items():
+            self.session.rows(name, buffer.take())
+        if self._first is not None and self._first.layers:
+            self.session.event("activation.first_step", **_document(self._first))
+            self._first.layers.clear()
+
+    @guarded
+    def _look_at_modes(self, pl_module: LightningModule) -> None:
+        if self._told_modes or self.session is None:
+            return
+        self._told_modes = True
+        found = [(clean(name), module.training) for name, module in pl_module.named_modules() if _stochastic(module)]
+        training = [name for name, trains in found if trains]
+        self.session.event("activation.validation", training=training[:5], count=len(training), of=len(found))
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Begin to watch."""
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        self._watch(trainer)
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        """Look away after the forward pass; by hand there may be several."""
+        if pl_module.automatic_optimization:
+            self._look_away()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look away also where there was no backward pass."""
+        self._look_away()
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        """Look in which mode the module was validated."""
+        self._look_at_modes(pl_module)
+
+    def close(self) -> None:
+        """Leave no observer behind in a run that broke within a step."""
+        if self._observer is not None:
+            self._observer.leave()
+            self._observer = None
+
+    def fail(self, error: Exception) -> None:
+        """Look away before the monitor is off."""
+        self.close()
+        super().fail(error)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_observer": None, "_first": None, "_names": {}, "_tables": {}, "_alive": {}}
+
+
+def _document(seen: Seen) -> dict[str, Any]:
+    figures = torch.stack([layer.figures for layer in seen.layers]).tolist()
+    layers = [
+        {
+            "name": layer.name,
+            "in_std": std,
+            "in_mean": mean,
+            "in_zeros": zeros,
+            "out_std": out,
+            "outputs": layer.width[0],
+            "raw": layer.raw,
+        }
+        for layer, (std, mean, zeros, out) in zip(seen.layers, figures, strict=True)
+    ]
+    classes = None if seen.classes is None else {"count": seen.classes[0], "loss": float(seen.classes[1])}
+    return {"layers": layers, "chains": [list(pair) for pair in seen.chains], "classes": classes}
+
+
+def _opaque(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
+
+
+def _stochastic(module: nn.Module) -> bool:
+    """Return whether a module behaves otherwise in training mode, by itself and not by its children."""
+    kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    return isinstance(module, kinds) and getattr(module, "p", 1.0) > 0

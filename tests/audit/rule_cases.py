@@ -1,0 +1,196 @@
+"""For each rule a run on which it fires and runs on which it must be silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from groundwire.audit.rules.case import Case
+from rule_material import NOISE, STEPS, case, layers, metric, spiked
+
+BROKEN = np.where(np.arange(STEPS) == 300, np.nan, NOISE)
+NAN = {"metrics": [metric("gradient.nonfinite_steps", 1.0)], "train__loss": BROKEN}
+GAP = metric("overfitting.gap", 1.0, low=0.8, high=1.2)
+RISING = np.concatenate([np.linspace(3, 2, 10), np.linspace(2.05, 3, 20)])
+TOXIC = metric("generation.toxicity_probability", 0.25, low=0.14, high=0.4, n=48, scorer="embedded:x 1")
+SAMPLES = {"sample": [{"prompt": "a", "continuations": ["bad", "worse"], "toxicity": [0.6, None], "step": 3}]}
+ENERGY = metric("carbon.energy_kwh", 0.5)
+MODELLED = [{"energy_kwh": 1.0, "cpu_kwh": 0.4, "ram_kwh": 0.6, "qualities": {"cpu": "measured", "ram": "modelled"}}]
+FLAT = {"train__loss": NOISE * 2.3}
+
+BAD: dict[str, Callable[[], Case]] = {
+    "non-finite": lambda: case(**NAN, events={"nonfinite": [{"step": 301, "layers": ["net.0"]}]}),
+    "exploding-gradient": lambda: case(gradient__norm=spiked(NOISE, [200, 300, 400, 500], 40)),
+    "vanishing-gradient": lambda: case(
+        **FLAT, gradient__layer_norm=layers(1e-9, 1e-4, 1), gradient__update_ratio=layers(1e-9, 1e-6, 1e-3)
+    ),
+    "loss-spike": lambda: case(train__loss=spiked(NOISE, [300], 20)),
+    "stagnant-loss": lambda: case(**FLAT),
+    "updates-too-large": lambda: case(gradient__update_ratio=layers(0.05, 0.04, 0.06)),
+    "updates-too-small": lambda: case(gradient__update_ratio=layers(1e-8, 1e-8, 2e-8)),
+    "overfitting": lambda: case(metrics=[GAP], overfitting__val_loss=RISING),
+    "overtraining": lambda: case(overfitting__val_loss=RISING),
+    "toxic-generations": lambda: case(metrics=[TOXIC], events=SAMPLES),
+    "location-unknown": lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", None)]),
+    "mostly-modelled-energy": lambda: case(metrics=[ENERGY], events={"energy": MODELLED}),
+}
+
+WARM_UP = np.minimum(1, np.arange(1, STEPS + 1) / 200)
+GOOD: dict[str, list[Callable[[], Case]]] = {
+    "non-finite": [lambda: case(metrics=[metric("gradient.nonfinite_steps", 0.0)])],
+    "exploding-gradient": [
+        lambda: case(),
+        lambda: case(gradient__norm=spiked(NOISE, [300], 40)),  # one rare token
+        lambda: case(gradient__norm=NOISE * (1 + 9 * np.exp(-np.arange(STEPS) / 30))),  # the first steps
+        lambda: case(gradient__norm=NOISE * WARM_UP),
+    ],
+    "vanishing-gradient": [
+        lambda: case(gradient__layer_norm=layers(1e-9, 1e-4, 1), gradient__update_ratio=layers(1e-9, 1e-6, 1e-3)),
+        lambda: case(
+            **FLAT, gradient__layer_norm=layers(0.1, 0.5, 1), gradient__update_ratio=layers(1e-3, 1e-3, 1e-3)
+        ),
+    ],
+    "loss-spike": [lambda: case(), lambda: case(train__loss=NOISE**4)],
+    "stagnant-loss": [lambda: case()],
+    "updates-too-large": [
+        lambda: case(gradient__update_ratio=layers(2e-3, 1e-3, 3e-3)),
+        # A matrix that began at zero, as LoRA's B.
+        lambda: case(gradient__update_ratio=layers(2e-3, 1e-3, 3e-3) | {"zero": 1 / np.arange(1, 61)}),
+    ],
+    "updates-too-small": [
+        lambda: case(gradient__update_ratio=layers(1e-3, 1e-4, 1e-5)),
+        # The tail of a schedule.
+        lambda: case(
+            gradient__update_ratio={"a": np.where(np.arange(60) < 35, 1e-3, 1e-9)},
+            optimizer__lr=np.linspace(1e-2, 0, STEPS),
+        ),
+    ],
+    "overfitting": [
+        lambda: case(metrics=[GAP], overfitting__val_loss=np.linspace(3, 2, 30)),
+        lambda: case(metrics=[metric("overfitting.gap", 0.1, low=-0.2, high=0.4)], overfitting__val_loss=RISING),
+        # Noise around a plateau.
+        lambda: case(metrics=[GAP], overfitting__val_loss=2 + 0.02 * np.sin(np.arange(30) * 7)),
+        # Double descent that has come down again.
+        lambda: case(metrics=[GAP], overfitting__val_loss=np.concatenate([RISING, np.linspace(3, 1.9, 20)])),
+    ],
+    "overtraining": [lambda: case(overfitting__val_loss=np.linspace(3, 2, 30))],
+    "toxic-generations": [lambda: case(metrics=[metric("generation.toxicity_probability", 0.02, n=48)])],
+    "location-unknown": [lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", 0.1)])],
+    "mostly-modelled-energy": [
+        lambda: case(metrics=[ENERGY], events={"energy": [MODELLED[0] | {"qualities": {"cpu": "measured"}}]})
+    ],
+}
+
+
+def started(*given: tuple[float, float], classes: Any = None, chains: Any = (), **more: Any) -> dict[str, Any]:
+    """Return the event of a first step: for each layer the spread of its input and of its output."""
+    found = [
+        {"name": f"net.{place}", "in_std": std, "in_mean": 0.0, "in_zeros": 0.0, "out_std": out, "outputs": 8,
+         "raw": place == 0} | more
+        for place, (std, out) in enumerate(given)
+    ]  # fmt: skip
+    return {"activation.first_step": [{"layers": found, "classes": classes, "chains": [list(c) for c in chains]}]}
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    known = {"unoptimised": [], "schedules": [{"name": "CosineAnnealingLR", "interval": "step", "frequency": 1}]}
+    return {"optimizer.facts": [known | {"alike": [], "automatic": True, "planned_steps": STEPS} | more]}
+
+
+def reached(*never: str) -> dict[str, Any]:
+    return facts() | {"gradient.reach": [{"never": list(never), "count": len(never), "steps": 40}]}
+
+
+def validated(count: int = 0, first: float = 1.0, second: float = 1.0) -> dict[str, Any]:
+    modes = {"training": ["drop"] * count, "count": count, "of": 2}
+    return {"activation.validation": [modes], "overfitting.repeat": [{"first": first, "second": second}]}
+
+
+def skipped(*steps: int, scale: float = 1024.0) -> dict[str, Any]:
+    return {"skipped_step": [{"step": step, "scale": scale} for step in steps]}
+
+
+HEALTHY_START = ((1.0, 0.6), (0.5, 0.3), (0.3, 0.05))
+EVERY = np.arange(1, STEPS + 1)
+JUMP = np.where(EVERY > 300, 5.0, 0.5 + 2 * np.exp(-EVERY / 100)) * NOISE
+SWINGING = NOISE * np.exp(np.sin(EVERY / 12))
+DECAY = {"optimizer": {"lr": 0.01, "weight_decay": 10.0, "count": 1}, "model": {"dropout": 0.1}}
+DROPS = {"optimizer": {"lr": 0.01, "weight_decay": 0.0, "count": 1}, "model": {"dropout": 0.95}}
+SHRUNK = {"a": np.linspace(10, 1, 60), "b": np.linspace(4, 0.1, 60), "c": np.linspace(3, 2, 60)}
+HEAVY = {"optimizer": {"lr": 0.01, "momentum": 0.99, "count": 1}, "model": {}}
+
+BAD |= {
+    "unscaled-input": lambda: case(events=started((70.0, 30.0), (20.0, 10.0))),
+    "bad-init-scale": lambda: case(events=started((1.0, 40.0), (0.5, 20.0))),
+    "no-nonlinearity": lambda: case(events=started(*HEALTHY_START, chains=[("net.0", "net.1")])),
+    "symmetric-init": lambda: case(events=facts(alike=[{"name": "net.0.weight", "cosine": 1.0}])),
+    "parameter-never-updated": lambda: case(events=facts(unoptimised=["head.weight", "head.bias"])),
+    "eval-mode": lambda: case(events=validated(2)),
+    "skipped-steps": lambda: case(events=skipped(*range(100, 300, 10))),
+    "clip-saturation": lambda: case(gradient__clip_ratio=np.full(60, 0.001)),
+    "missing-zero-grad": lambda: case(optimizer__stale_norm=np.linspace(1, 9, 60)),
+    "over-regularised": lambda: case(gradient__weight_norm=SHRUNK, configuration=DECAY),
+    "scheduler-mistake": lambda: case(optimizer__lr=0.01 * 0.9**EVERY, events=facts()),
+    "divergence": lambda: case(train__loss=JUMP),
+    "oscillation": lambda: case(train__loss=SWINGING, configuration=HEAVY),
+    "dead-units": lambda: case(activation__dead_share={"net.0": np.array([0.1, 0.9, 0.95]), "net.2": np.zeros(3)}),
+    "saturated-units": lambda: case(
+        activation__saturated_share={"net.0": np.full(20, 0.8), "net.2": np.full(20, 0.9)},
+        events=started(*HEALTHY_START),
+    ),
+}
+GOOD |= {
+    "unscaled-input": [
+        lambda: case(events=started(*HEALTHY_START)),
+        lambda: case(events=started((0.01, 0.1), raw=False)),  # embedded tokens, or states of a recurrent layer
+        lambda: case(events=started((0.05, 0.1), in_zeros=0.97)),  # counts of words
+        lambda: case(events=started((0.05, 0.1), in_mean=0.9)),
+    ],
+    "bad-init-scale": [
+        lambda: case(events=started(*HEALTHY_START, classes={"count": 10, "loss": 2.4})),
+        lambda: case(events=started((1.0, 0.5), (0.5, 0.0), (0.5, 0.1))),  # a branch that begins at zero
+        lambda: case(events=started((1.0, 0.5), classes={"count": 1000, "loss": 1.2})),  # fine-tuned
+    ],
+    "no-nonlinearity": [lambda: case(events=started(*HEALTHY_START))],
+    "symmetric-init": [lambda: case(events=facts())],
+    "parameter-never-updated": [
+        lambda: case(events=facts()),
+        lambda: case(events=reached()),
+        lambda: case(events=reached("attention.key.bias")),  # softmax does not feel it
+    ],
+    "eval-mode": [lambda: case(events=validated())],
+    "skipped-steps": [
+        lambda: case(),
+        lambda: case(events=skipped(*range(1, 17), 200, 400)),  # the scaler looks for its scale
+    ],
+    "clip-saturation": [
+        lambda: case(gradient__clip_ratio=np.full(60, 0.5)),
+        lambda: case(gradient__clip_ratio=np.where(np.arange(60) < 30, 0.01, 1.0)),
+    ],
+    "missing-zero-grad": [lambda: case(optimizer__stale_norm=np.zeros(60))],
+    "over-regularised": [
+        lambda: case(gradient__weight_norm=SHRUNK),  # without decay nothing pulls
+        lambda: case(gradient__weight_norm={"a": np.linspace(10, 8, 60)}, configuration=DECAY),
+    ],
+    "scheduler-mistake": [
+        lambda: case(),
+        lambda: case(optimizer__lr=0.01 * WARM_UP),
+        lambda: case(optimizer__lr=0.005 * (1 + np.cos(np.pi * EVERY / STEPS))),
+        lambda: case(optimizer__lr=0.005 * (1 + np.cos(np.pi * (EVERY % 150) / 150))),  # warm restarts
+    ],
+    "divergence": [
+        lambda: case(),
+        lambda: case(train__loss=spiked(NOISE, [300, 301, 302], 20)),
+        lambda: case(train__loss=1e-3 * NOISE**10 + 2 * np.exp(-EVERY / 20)),
+    ],
+    "oscillation": [lambda: case(), lambda: case(train__loss=NOISE**20), lambda: case(train__loss=JUMP)],
+    "dead-units": [
+        lambda: case(activation__dead_share={"net.0": np.array([0.9, 0.1, 0.1])}),
+        lambda: case(activation__dead_share={"net.0": np.array([0.3, 0.4, 0.45])}),
+    ],
+    "saturated-units": [
+        lambda: case(activation__saturated_share={"net.2": np.full(20, 0.9)}, events=started(*HEALTHY_START)),
+        lambda: case(activation__saturated_share={"net.0": np.linspace(0.9, 0.1, 20)}),
+    ],
+}
