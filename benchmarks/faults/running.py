@@ -1,0 +1,88 @@
+"""Trains cases, each into a folder of its own; what is done is not trained again."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import torch
+from groundwire.callbacks import AuditCallback
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .cases import Case, plan_of
+
+FOLDER = Path("runs/faults")
+DONE = "done.json"  # written last: without it a case is trained again
+
+log = logging.getLogger(__name__)
+
+
+def is_done(case: Case, folder: Path) -> bool:
+    """Return whether a case has been trained."""
+    return (folder / case.id / DONE).exists()
+
+
+def record_of(case: Case, folder: Path) -> Path | None:
+    """Return the run folder of a trained case; None when its training broke before a record was opened."""
+    return next((path.parent for path in (folder / case.id).glob("*/run.json")), None)
+
+
+def train(case: Case, folder: Path) -> None:
+    """Train a case and record it; an exception of the training is part of its result."""
+    place = folder / case.id
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    began = time.monotonic()
+    crash = _fit(case, place)
+    result = {"crash": crash, "seconds": round(time.monotonic() - began, 2)}
+    unfinished = place / f"{DONE}.{os.getpid()}"
+    unfinished.write_text(json.dumps(result) + "\n")
+    unfinished.replace(place / DONE)
+
+
+def _fit(case: Case, place: Path) -> str | None:
+    audit = AuditCallback(carbon=None, generation=None, report=False, dirpath=place)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            plan_of(case).fit(audit)
+    except Exception as error:  # noqa: BLE001 - a fault may break the training: that is no error of ours
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def train_all(cases: Sequence[Case], folder: Path, jobs: int) -> list[Case]:
+    """Train what is not done yet, in `jobs` processes, and return what was trained."""
+    waiting = [case for case in cases if not is_done(case, folder)]
+    for _ in each(train, waiting, folder, jobs, "training"):
+        pass
+    return waiting
+
+
+def each(work: Any, cases: Iterable[Case], folder: Path, jobs: int, title: str) -> Iterator[tuple[Case, Any]]:
+    """Yield each case with what `work` makes of it, in the order in which they are finished."""
+    waiting = list(cases)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    processes = max(1, min(jobs, len(waiting)))
+    context = multiprocessing.get_context("spawn")  # forked threads of torch may wait for ever
+    with (
+        ProcessPoolExecutor(processes, mp_context=context, initializer=_alone) as pool,
+        Progress(*columns, transient=True) as progress,
+    ):
+        futures = {pool.submit(work, case, folder): case for case in waiting}
+        for future in progress.track(as_completed(futures), total=len(futures), description=title):
+            yield futures[future], future.result()
+
+
+def _alone() -> None:
+    """Let a process take one core."""
+    torch.set_num_threads(1)
