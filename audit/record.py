@@ -169,12 +169,15 @@ class _Reading:
         """Notice ranks of a finished attempt whose last word, with the number of their chunks, is missing."""
         closed = {(e.get("attempt"), e.get("rank")): e.get("chunks") for e in events if e.get("kind") == "cost"}
         for attempt in self.run.attempts:
-            for rank in range(1, attempt.world_size if attempt.status is RunStatus.FINISHED else 1):
+            for rank in range(1, attempt.world_size if attempt.ended is not None else 1):
                 told, seen = closed.get((attempt.number, rank)), self._chunks.get((attempt.number, rank), 0)
                 name = index_file(attempt.number, rank)
                 if told is None:
                     name = events_file(rank)
-                    self.damage.append(f"{name}: the last events of attempt {attempt.number} are missing")
+                    # Where a run breaks, no rank waits for the others.
+                    expected = attempt.status is not RunStatus.FINISHED
+                    told_of = self.notes if expected else self.damage
+                    told_of.append(f"{name}: the last events of attempt {attempt.number} are missing")
                 elif seen < told:
                     self.damage.append(f"{name}: {told - seen} of {told} entries missing")
 
@@ -185,6 +188,7 @@ class _Reading:
                 self._missing_index(name, names, attempt.number, rank)
                 chunks = list(self._index(name, attempt.number)) if name in names else []
                 self._chunks[attempt.number, rank] = len(chunks)
+                self._unlisted(names, {chunk.file for chunk in chunks}, attempt.number, rank)
                 if attempt.chunks and rank == 0 and len(chunks) != attempt.chunks:
                     self.damage.append(f"{name}: {attempt.chunks - len(chunks)} of {attempt.chunks} entries missing")
                 for file in dict.fromkeys(chunk.file for chunk in chunks):
@@ -198,9 +202,18 @@ class _Reading:
         if rank and name not in names and any(mark in found for found in names):
             self._lost(attempt, f"{name}: missing")
 
+    def _unlisted(self, names: list[str], listed: set[str], attempt: int, rank: int) -> None:
+        """Notice files of series that no line of the index names."""
+        for name in names:
+            if f"-a{attempt:03d}-r{rank}-p" in name and name.endswith(".arrow") and name not in listed:
+                self._lost(attempt, f"{name}: its index does not list it")
+
     def _index(self, name: str, attempt: int) -> Iterator[Chunk]:
         for entry in self._lines(name, lambda _: attempt):
-            yield Chunk(str(entry["file"]), int(entry["start"]), int(entry["size"]), int(entry["crc32"]))
+            try:
+                yield Chunk(str(entry["file"]), int(entry["start"]), int(entry["size"]), int(entry["crc32"]))
+            except (KeyError, TypeError, ValueError):
+                self.damage.append(f"{name}: entry {entry['n']} is none of an index")
 
     def _rows(self, file: str, chunks: list[Chunk], attempt: int) -> Rows | None:
         try:
@@ -248,17 +261,34 @@ class _Reading:
     def _lines(self, name: str, attempt_of: Any) -> Iterator[dict[str, Any]]:
         """Yield the whole lines; a line missing between others is damage, one at the end of a kill is not."""
         expected: dict[int, int] = {}
-        for number, document in enumerate(unsealed_lines(self.folder.read(name)), start=1):
-            if document is None:
-                closed = all(a.chunks is not None for a in self.run.attempts)
-                told = f"{name}: line {number} is not whole and was dropped"
-                (self.damage if closed else self.notes).append(told)
+        broken: list[int] = []
+        for number, document in enumerate(unsealed_lines(self._content(name)), start=1):
+            if document is None or not _ours(document):
+                broken.append(number)
                 continue
             attempt = attempt_of(document)
-            if document.get("n") != expected.get(attempt, 1):
+            if document["n"] != expected.get(attempt, 1):
                 self.damage.append(f"{name}: a line before line {number} does not fit its checksum or is missing")
-            expected[attempt] = int(document.get("n", 0)) + 1
+            expected[attempt] = document["n"] + 1
             yield document
+        if broken:
+            closed = all(a.chunks is not None for a in self.run.attempts)
+            more = f" and {len(broken) - 1:,} more" if len(broken) > 1 else ""
+            told = f"{name}: line {broken[0]}{more} is not whole and was dropped"
+            (self.damage if closed else self.notes).append(told)
+
+    def _content(self, name: str) -> bytes:
+        try:
+            return self.folder.read(name)
+        except OSError as error:
+            self.damage.append(f"{name}: cannot be read ({error.strerror or error})")
+            return b""
+
+
+def _ours(document: dict[str, Any]) -> bool:
+    """Return whether a line has the numbers that every line has."""
+    whole = all(isinstance(document.get(key, 1), int) for key in ("attempt", "rank"))
+    return whole and isinstance(document.get("n"), int) and isinstance(document.get("step"), int | None)
 
 
 def _table(file: str) -> str:
@@ -292,15 +322,17 @@ def _joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
 
 
 def _mean_of_step(points: _Points) -> dict[str, NDArray[Any]]:
-    step, first, inverse, counts = np.unique(points.step, return_index=True, return_inverse=True, return_counts=True)
+    step, inverse, counts = np.unique(points.step, return_inverse=True, return_counts=True)
     total = np.bincount(inverse, weights=points.value, minlength=len(step)) if len(step) else points.value
     last = np.full(len(step), -np.inf)
     np.maximum.at(last, inverse, points.time_s)
+    optimizer = np.full(len(step), NO_STEP)
+    np.maximum.at(optimizer, inverse, points.optimizer)
     return {
         "step": step,
         "value": total / np.maximum(counts, 1),
         "time_s": last,
-        "optimizer": points.optimizer[first],
+        "optimizer": optimizer,
     }
 
 

@@ -99,10 +99,12 @@ def parse(content: bytes, where: str) -> tuple[RunFile, bool]:
     if document["schema_version"] > SCHEMA_VERSION:
         versions = f"schema version {document['schema_version']}, this Groundwire reads up to {SCHEMA_VERSION}"
         raise RecordError(f"{where} has {versions}: upgrade groundwire.")
-    intact = document.get("digest") == _digest(document)
-    document.pop("status", None)
     try:
+        intact = isinstance(document.get("digest"), str) and document["digest"] == _digest(document)
+        document.pop("status", None)
         return RunFile.model_validate_json(json.dumps(document)), intact
+    except RecursionError as error:
+        raise RecordError(f"{where} was not written by Groundwire: give the path of a run folder.") from error
     except ValidationError as error:
         raise RecordError(f"{where} is not a valid run file ({_first(error)}): restore it from a copy.") from error
 

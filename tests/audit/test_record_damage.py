@@ -12,6 +12,7 @@ from groundwire.audit.model import RunStatus
 from groundwire.audit.record import Record
 from groundwire.audit.recorder import Recorder, plain
 from groundwire.audit.runfile import NAME, now
+from groundwire.audit.series import sealed_line
 from groundwire.audit.storage import Folder, open_folder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,3 +174,47 @@ def test_anything_becomes_what_json_can_hold_and_no_more_changes(value: Any) -> 
     text = json.dumps(found, allow_nan=False, ensure_ascii=False)
     text.encode()
     assert json.loads(text) == found == plain(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [{"n": 1, "kind": "tick", "attempt": "x"}, {"n": None, "kind": "tick"}, {"n": 1, "kind": "tick", "step": "x"},
+     {"file": "a"}, {"n": 1}],
+)  # fmt: skip
+@pytest.mark.parametrize("name", [EVENTS, "series/index-a001-r0.jsonl"])
+def test_sealed_lines_of_something_else_are_damage_and_no_traceback(
+    tmp_path: Path, name: str, line: dict[str, object]
+) -> None:
+    small_run(tmp_path, closed=True)
+    (tmp_path / name).write_bytes(sealed_line(line))
+    record = Record.open(tmp_path)
+    assert name in " ".join(record.damage)
+    record.events("tick")
+
+
+def test_two_million_empty_lines_are_one_message(tmp_path: Path) -> None:
+    small_run(tmp_path, closed=True)
+    (tmp_path / EVENTS).write_bytes(b"\n" * 200_000)
+    assert len(Record.open(tmp_path).damage) == 2
+
+
+def test_a_run_file_without_a_digest_is_not_intact(tmp_path: Path) -> None:
+    small_run(tmp_path, closed=True)
+    document = json.loads((tmp_path / NAME).read_text())
+    del document["digest"]
+    document["environment"] = {"x": float("nan")}
+    (tmp_path / NAME).write_text(json.dumps(document))
+    assert Record.open(tmp_path).damage == ("run.json: its digest does not fit its content",)
+
+
+@pytest.mark.parametrize("depth", [500, 900, 991, 2000])
+def test_a_run_file_of_brackets_is_one_sentence(tmp_path: Path, depth: int) -> None:
+    (tmp_path / NAME).write_text('{"schema_version": 1, "x": ' + "[" * depth + "]" * depth + "}")
+    with pytest.raises(RecordError):
+        Record.open(tmp_path)
+
+
+def test_series_that_the_index_of_a_killed_run_lost_are_noted(tmp_path: Path) -> None:
+    small_run(tmp_path, closed=False)
+    (tmp_path / "series/index-a001-r0.jsonl").write_bytes(b"")
+    assert "its index does not list it" in " ".join(Record.open(tmp_path).notes)
