@@ -107,7 +107,7 @@ EVENTS: dict[str, str] = {
     "activation.validation": "Modules that were in training mode during validation",
     "optimizer.facts": "Trainable parameters in no optimizer, schedules, layers whose rows are alike",
     "gradient.reach": "Trainable parameters that no gradient has reached",
-    "overfitting.repeat": "Two losses of one batch, in eval mode and with the same weights",
+    "overfitting.eval_mode": "Calls that drop out at random although the model is in eval mode",
 }
 
 _METRICS = {quantity.name: quantity for quantity in METRICS}

@@ -157,19 +157,14 @@ class ActivationMonitor(Monitor):
         return super().__getstate__() | {"_observer": None, "_first": None, "_names": {}, "_tables": {}, "_alive": {}}
 
 
+FIGURES = ("in_std", "in_mean", "in_zeros", "in_spread", "out_spread")
+
+
 def _document(seen: Seen) -> dict[str, Any]:
     figures = torch.stack([layer.figures for layer in seen.layers]).tolist()
     layers = [
-        {
-            "name": layer.name,
-            "in_std": std,
-            "in_mean": mean,
-            "in_zeros": zeros,
-            "out_std": out,
-            "outputs": layer.width[0],
-            "raw": layer.raw,
-        }
-        for layer, (std, mean, zeros, out) in zip(seen.layers, figures, strict=True)
+        {"name": layer.name, "outputs": layer.outputs, "raw": layer.raw} | dict(zip(FIGURES, values, strict=True))
+        for layer, values in zip(seen.layers, figures, strict=True)
     ]
     classes = None if seen.classes is None else {"count": seen.classes[0], "loss": float(seen.classes[1])}
     return {"layers": layers, "chains": [list(pair) for pair in seen.chains], "classes": classes}

@@ -32,6 +32,7 @@ CONVOLUTIONS = frozenset(
     | {torch.conv1d, torch.conv2d, torch.conv3d}
 )
 RECURRENT = frozenset({torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu})
+DROPOUTS = frozenset({functional.dropout, torch.dropout, functional.alpha_dropout, functional.dropout2d})
 CLASSIFIERS = frozenset({functional.cross_entropy, functional.nll_loss})
 
 
@@ -41,17 +42,15 @@ class Layer:
 
     Attributes:
         name: Path of its module.
-        figures: Standard deviation, mean and share of zeros of the input, standard deviation of the output;
-            shape [4], on the layer's device.
-        width: Outputs and inputs.
-        grouped: Whether it is a convolution that mixes no channels.
+        figures: Standard deviation, mean and share of zeros of all of the input; spread over examples of the
+            input and of the output; shape [5], on the layer's device.
+        outputs: How many it has.
         raw: Whether no trained layer came before it.
     """
 
     name: str
     figures: Tensor
-    width: tuple[int, int]
-    grouped: bool
+    outputs: int
     raw: bool
 
 
@@ -83,7 +82,7 @@ class _Made(NamedTuple):
     version: int
     name: str
     wide: int
-    given: int
+    inputs: int
 
 
 class Observer(TorchFunctionMode):
@@ -143,7 +142,9 @@ class Observer(TorchFunctionMode):
         if func is functional.linear or func in CONVOLUTIONS:
             self._weighted(func, args, options, out)
         elif func in RECURRENT:
-            self._layer(args[0], args[2][0], out[0], grouped=False)
+            self._layer(args[0], args[2][0], out[0], linear=False)
+        elif func in DROPOUTS:
+            self._passed_on(args[0] if args else options["input"], out)
         elif func is functional.embedding:
             self.seen.embedded |= not self.seen.layers
         elif func in RECTIFIERS:
@@ -157,9 +158,10 @@ class Observer(TorchFunctionMode):
         given = args[0] if args else options["input"]
         weight = args[1] if len(args) > 1 else options["weight"]
         self._convolved = func in CONVOLUTIONS
-        self._layer(given, weight, out, grouped=self._convolved and weight.shape[1] == 1)
+        # A convolution that mixes no channels is half of a separable one, by design.
+        self._layer(given, weight, out, linear=not (self._convolved and weight.shape[1] == 1))
 
-    def _layer(self, given: Tensor, weight: Tensor, out: Tensor, *, grouped: bool) -> None:
+    def _layer(self, given: Tensor, weight: Tensor, out: Tensor, *, linear: bool) -> None:
         name = self._names.get(id(weight))
         if name is None:
             return
@@ -167,14 +169,22 @@ class Observer(TorchFunctionMode):
         if not self._whole or any(layer.name == name for layer in self.seen.layers):
             return
         raw = not given.requires_grad and not self.seen.embedded
-        wide = int(weight.shape[0])
-        self.seen.layers.append(Layer(name, _figures(given, out), (wide, int(weight.shape[1])), grouped, raw))
-        before = self._maker(given)
-        if before is not None and not grouped and before.wide >= min(before.given, wide):
+        wide, inputs = int(weight.shape[0]), int(weight.shape[1])
+        dims = (1 if self._convolved else given.ndim - 1, 1 if self._convolved else out.ndim - 1)
+        self.seen.layers.append(Layer(name, _figures(given, out, dims), wide, raw))
+        before = self._maker(given) if linear else None
+        if before is not None and before.wide >= min(before.inputs, wide):
             self.seen.chains.append((before.name, name))
-        if not grouped:
+        if linear:
             root = _root(out)
-            self._made[id(root)] = _Made(weakref.ref(root), out._version, name, wide, int(weight.shape[1]))
+            self._made[id(root)] = _Made(weakref.ref(root), out._version, name, wide, inputs)
+
+    def _passed_on(self, given: Tensor, out: Tensor) -> None:
+        """Take what dropout leaves of a layer's output for that output: it is as linear."""
+        before = self._maker(given)
+        if before is not None:
+            root = _root(out)
+            self._made[id(root)] = before._replace(output=weakref.ref(root), version=out._version)
 
     def _maker(self, given: Tensor) -> _Made | None:
         """Return the layer whose output `given` is, as it was or as a view of it."""
@@ -206,7 +216,39 @@ def _root(tensor: Tensor) -> Tensor:
     return tensor if tensor._base is None else tensor._base
 
 
-def _figures(given: Tensor, out: Tensor) -> Tensor:
+def _figures(given: Tensor, out: Tensor, dims: tuple[int, int]) -> Tensor:
     values = given.detach().float()
     zeros = (values == 0).float().mean()
-    return torch.stack([values.std(), values.mean(), zeros, out.detach().float().std()])
+    return torch.stack([values.std(), values.mean(), zeros, _spread(given, dims[0]), _spread(out, dims[1])])
+
+
+def _spread(tensor: Tensor, dim: int) -> Tensor:
+    """Return the root mean square over features of their standard deviation over examples."""
+    others = [place for place in range(tensor.ndim) if place != dim]
+    return tensor.detach().float().var(dim=others).mean().sqrt()
+
+
+class ModeWatch(TorchFunctionMode):
+    """Notes calls that behave as in training, made while the model is in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Call `func` and note how."""
+        options = kwargs or {}
+        if _trains(func, args, options):
+            self.found.append(getattr(func, "__name__", "dropout"))
+        return func(*args, **options)
+
+
+def _trains(func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    if func in DROPOUTS:
+        rate = options.get("p", args[1] if len(args) > 1 else 0.5)
+        return bool(rate and options.get("training", options.get("train", args[2] if len(args) > 2 else True)))
+    if func is functional.scaled_dot_product_attention:
+        return bool(options.get("dropout_p", args[4] if len(args) > 4 else 0.0))
+    return False

@@ -20,6 +20,7 @@ from ..audit.statistics import welch_interval
 from .isolation import Logged, isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded, loss_in
+from .observer import ModeWatch
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
 SHARE = 0.01  # of the fit's time that probing may take
@@ -115,7 +116,7 @@ class OverfittingMonitor(Monitor):
         started = time.monotonic()
         with isolated(pl_module) as logged:
             if not self._rows:
-                self._repeat(trainer, pl_module, logged)
+                self._look_for_training(trainer, pl_module, logged)
             train = self._evaluate(trainer, pl_module, self._train, amount, logged)
             val = self._validation(trainer, pl_module, amount, logged)
         self._write(trainer, train, val)
@@ -124,12 +125,13 @@ class OverfittingMonitor(Monitor):
         self._batch_s = elapsed / (2 * amount if val.probed else amount)
         self._gap_step = trainer.global_step
 
-    def _repeat(self, trainer: Trainer, pl_module: LightningModule, logged: Logged) -> None:
-        """Note the losses of one batch, twice: in eval mode nothing is left to chance."""
-        batch = self._train.batches[0]
-        first, second = (self._loss(trainer, pl_module, batch, 0, logged)[0] for _ in range(2))
+    def _look_for_training(self, trainer: Trainer, pl_module: LightningModule, logged: Logged) -> None:
+        """Note calls that drop out at random although the model is in eval mode."""
         assert self.session is not None  # noqa: S101 - only called while measuring
-        self.session.event("overfitting.repeat", first=first, second=second)
+        with ModeWatch() as watch:
+            self._loss(trainer, pl_module, self._train.batches[0], 0, logged)
+        calls = dict.fromkeys(watch.found)
+        self.session.event("overfitting.eval_mode", calls=list(calls)[:5], count=len(watch.found))
 
     def _affordable(self) -> int:
         """Return how many batches the budget allows now."""

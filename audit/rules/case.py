@@ -147,6 +147,12 @@ def history(count: int) -> None:
         raise CannotTellError(f"{count} of {WINDOW} steps of history")
 
 
+def spread(value: Floats) -> float:
+    """Return the standard deviation that the median absolute deviation stands for; of finite values."""
+    finite = value[np.isfinite(value)]
+    return float(np.median(np.abs(finite - np.median(finite)))) / 0.6745 if finite.size else 0.0
+
+
 def robust_z(value: Floats, *, window: int = WINDOW, stride: int = 10) -> tuple[Floats, Floats]:
     """Return robust z scores of log values against the values before them, and the medians used.
 

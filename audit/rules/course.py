@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Confidence, Evidence, Mitigation, Severity
-from .case import Case, Floats, nice, smooth
+from .case import Case, Floats, nice, smooth, spread
 from .declaration import CannotTellError, Fault, rule
 from .evidence import at, clip, lower_rate
 
 WIDTH = 20  # steps over which a loss is smoothed
-LONG = 100  # steps for which a loss has to stay high
+LONG = 60  # steps for which a loss has to stay high
+CHANCE = 3.5  # standard errors that the largest autocorrelation of pure noise may reach
+LAGS = 25  # the longest half of a period, in steps
 
 
 def _smoothed(case: Case) -> tuple[np.ndarray, Floats]:
@@ -30,17 +32,17 @@ def _smoothed(case: Case) -> tuple[np.ndarray, Floats]:
     code="OPT010",
     severity=Severity.HIGH,
     needs=("train.loss",),
-    threshold=1.5,
-    unit="× lowest loss",
-    follows_from=("non-finite", "missing-zero-grad", "unscaled-input", "bad-init-scale"),
+    threshold=0.15,
+    unit="share of what was gained",
+    follows_from=("non-finite", "missing-zero-grad", "unscaled-input", "bad-init-scale", "exploding-gradient"),
     remedies=(lower_rate, clip),
 )
 def divergence(case: Case, threshold: float) -> Fault | None:
     """Flags training losses that rise far above what they had reached, and stay there.
 
     What it detects:
-        The loss, smoothed over 20 steps, is above `threshold` times its lowest value so far for 100 steps in a
-        row, and has lost at least a fifth of what it had gained.
+        For 60 steps in a row the loss, smoothed over 20 steps, has lost more than `threshold` of what it had
+        gained since the start, a tenth of its lowest value, and six standard errors of its noise.
 
     Why it matters:
         What was learned is lost, and the rest of the run is spent in a worse place.
@@ -57,20 +59,31 @@ def divergence(case: Case, threshold: float) -> Fault | None:
     step, loss = _smoothed(case)
     best = np.minimum.accumulate(loss)
     gained = loss[0] - best
-    high = (loss - best > (threshold - 1) * np.abs(best)) & (loss - best > 0.2 * gained)
+    noise = 6 * spread(np.diff(case.one_loss().value)) / np.sqrt(2 * WIDTH)
+    high = loss - best > np.maximum(np.maximum(threshold * gained, 0.1 * np.abs(best)), noise)
     long = np.flatnonzero(np.convolve(high, np.ones(LONG), mode="valid") >= LONG)
     if not long.size:
         return None
     began = int(long[0])
     worst = began + int(loss[began : began + LONG].argmax())
+    limit = float(best[began] + threshold * gained[began])
     return Fault(
         summary=f"The loss rose from {best[began]:.3g} to {loss[worst]:.3g} by step {step[worst]:,} and stayed high.",
         evidence=(
             Evidence(summary=f"smoothed loss at step {step[worst]:,}", step=int(step[worst]), series="train.loss",
-                     value=float(loss[worst]), limit=float(threshold * best[began]), unit="loss"),
+                     value=float(loss[worst]), limit=limit, unit="loss"),
         ),
-        step=int(step[began]),
+        step=max(1, int(step[began]) - WIDTH),
     )  # fmt: skip
+
+
+def _shuffle(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text="Shuffle the training data (DataLoader(shuffle=True)) if it comes sorted or in blocks.",
+        gain="each batch looks like the whole",
+        cost="none",
+        source="Bottou 2012, Stochastic Gradient Descent Tricks",
+    )
 
 
 def _less_momentum(case: Case, fault: Fault) -> Mitigation | None:
@@ -90,69 +103,78 @@ def _less_momentum(case: Case, fault: Fault) -> Mitigation | None:
     code="OPT011",
     severity=Severity.MEDIUM,
     needs=("train.loss",),
-    threshold=6.0,
-    unit="swings",
+    threshold=0.2,
+    unit="autocorrelation",
     follows_from=("non-finite", "updates-too-large", "divergence", "missing-zero-grad", "scheduler-mistake",
-                  "unscaled-input", "bad-init-scale", "exploding-gradient"),
-    remedies=(_less_momentum, lower_rate),
+                  "unscaled-input", "bad-init-scale", "exploding-gradient", "saturated-units", "dead-units"),
+    remedies=(_less_momentum, _shuffle, lower_rate),
 )  # fmt: skip
 def oscillation(case: Case, threshold: float) -> Fault | None:
-    """Flags training losses that swing up and down without getting anywhere.
+    """Flags training losses that swing up and down with a period.
 
     What it detects:
-        At least `threshold` times the loss, smoothed over 5 steps, turns after having moved by more than a third
-        of itself and by more than its noise from step to step explains (eight standard errors).
+        What a moving mean over 51 steps leaves of the logarithm of the loss has, at some lag of up to 25 steps, an
+        autocorrelation below −`threshold` and, at twice that lag, one above `threshold`; and the swings are wider
+        than a twentieth of the first loss. Runs of 500 steps and more are also looked at in means of 5 steps.
 
     Why it matters:
-        The steps jump from one wall of the valley to the other; smaller ones would go down.
+        The steps jump from one wall of the valley to the other, or each undoes what the one before has learned.
 
     Example:
-        SGD with a momentum of 0.99 and a learning rate made for 0.9.
+        SGD with a momentum of 0.99; data that come sorted by class.
 
     Known limits:
-        Data that come in blocks of different difficulty make the loss swing without any fault.
+        Periods of more than 250 steps are not seen. A loss that is nearly zero may swing as it likes.
 
     References:
-        Goh 2017, Why Momentum Really Works.
+        Goh 2017, Why Momentum Really Works; Box, Jenkins 1970, Time Series Analysis, chapter 2.
     """
     loss = case.one_loss()
     value = loss.value[np.isfinite(loss.value) & (loss.value > 0)]
     if value.size < LONG:
         raise CannotTellError(f"{value.size} of {LONG} steps with a positive, finite loss")
-    logs = np.log(value)
-    noise = float(np.median(np.abs(np.diff(logs)))) / 0.6745 / np.sqrt(2)
-    turns = _turns(smooth(logs, 5), max(np.log(4 / 3), 8 * noise / np.sqrt(5)))
-    if len(turns) < threshold:
+    scales = [1, 5] if value.size >= 500 else [1]
+    found = [(*_period(_means(value, scale), value[0]), scale) for scale in scales]
+    score, lag, scale = max(found)
+    if score <= threshold:
         return None
     return Fault(
-        summary=f"The loss turned {len(turns)} times after moving by more than a third of itself.",
+        summary=f"The loss swings with a period of about {2 * lag * scale} steps (autocorrelation {-score:.2f} and"
+        f" back).",
         evidence=(
-            Evidence(summary="swings of the smoothed loss", series=loss.name, value=len(turns), limit=threshold,
-                     unit="swings"),
+            Evidence(summary=f"weaker of the autocorrelations at {lag * scale} and {2 * lag * scale} steps",
+                     series=loss.name, value=score, limit=threshold, unit="autocorrelation"),
         ),
         confidence=Confidence.MEDIUM,
-        step=int(loss.step[min(turns[0] + 4, len(loss) - 1)]),
+        step=1,
     )  # fmt: skip
 
 
-def _turns(value: Floats, swing: float) -> list[int]:
-    """Return the places at which a series turns after having moved by `swing`: the corners of its zigzag."""
-    turns: list[int] = []
-    low = high = 0
-    direction = 0
-    for place in range(1, value.size):
-        low = place if value[place] < value[low] else low
-        high = place if value[place] > value[high] else high
-        if direction >= 0 and value[high] - value[place] > swing:
-            turns += [high] if direction else []
-            direction, low = -1, place
-        elif direction <= 0 and value[place] - value[low] > swing:
-            turns += [low] if direction else []
-            direction, high = 1, place
-        else:
-            continue
-        low = high = place
-    return turns
+def _means(value: Floats, scale: int) -> Floats:
+    return np.asarray(value[: value.size // scale * scale].reshape(-1, scale).mean(axis=1))
+
+
+def _period(value: Floats, first: float) -> tuple[float, int]:
+    """Return how surely a series has a period, and half of that period; 0 where it hardly moves."""
+    rest = _without_trend(np.log(value))
+    if spread(_without_trend(value)) < 0.05 * first:
+        return 0.0, 1
+    limit = 3 * spread(rest)
+    rest = np.clip(rest, -limit, limit)
+    rest = rest - rest.mean()
+    power = float((rest * rest).mean())
+    if power <= 0:
+        return 0.0, 1
+    at_lag = [float((rest[lag:] * rest[: rest.size - lag]).mean()) / power for lag in range(2 * LAGS + 1)]
+    score, lag = max((min(-at_lag[lag], at_lag[2 * lag]), lag) for lag in range(1, LAGS + 1))
+    return (score, lag) if score > CHANCE / np.sqrt(rest.size) else (0.0, lag)
+
+
+def _without_trend(value: Floats) -> Floats:
+    """Return what a moving mean leaves, without the first tenth, in which a run finds its feet."""
+    window = np.ones(2 * LAGS + 1)
+    trend = np.convolve(value, window, mode="same") / np.convolve(np.ones(value.size), window, mode="same")
+    return np.asarray((value - trend)[value.size // 10 :])
 
 
 def _fix_schedule(case: Case, fault: Fault) -> Mitigation:

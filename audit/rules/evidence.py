@@ -15,6 +15,7 @@ from .declaration import Fault
 HEALTHY_RATIO = 1e-3  # update over weight
 NAMED = 3  # layers that a summary names
 WARM_UP = 20
+EARLY = 50  # steps
 
 
 def clip(case: Case, fault: Fault) -> Mitigation | None:
@@ -120,6 +121,26 @@ def late_medians(case: Case, steps: NDArray[np.int64] | None = None) -> dict[str
         if chosen.sum() >= 5:
             medians[layer] = float(np.median(series.value[chosen]))
     return medians
+
+
+def early_medians(case: Case) -> dict[str, float]:
+    """Return each layer's median update ratio over the first 50 steps, of layers that did not begin at zero."""
+    weights = sampled_columns(case, "gradient.weight_norm")
+    zero = {layer for layer, series in weights.items() if series.value[0] == 0}
+    medians: dict[str, float] = {}
+    for layer, series in sampled_columns(case, "gradient.update_ratio").items():
+        chosen = (series.step <= EARLY) & np.isfinite(series.value)
+        if layer not in zero and chosen.sum() >= 5:
+            medians[layer] = float(np.median(series.value[chosen]))
+    return medians
+
+
+def stuck(loss: NDArray[np.float64]) -> bool:
+    """Return whether no later quarter of a loss is 5 % below the first."""
+    if loss.size < 4:
+        return False
+    quarters = [float(quarter.mean()) for quarter in np.array_split(loss, 4)]
+    return quarters[0] - min(quarters) < 0.05 * abs(quarters[0])
 
 
 def overall_ratio(case: Case) -> float | None:

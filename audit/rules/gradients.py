@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Evidence, Mitigation, Severity
-from .case import Case, history, robust_z
+from ..record import Series
+from .case import Case, history, nice, robust_z, sampled_columns
 from .declaration import CannotTellError, Fault, rule
-from .evidence import at, clip, fall, look_at_batch, lower_rate, medians, names
+from .evidence import at, clip, fall, look_at_batch, lower_rate, medians, names, stuck
 
 IN_A_ROW = 3
+START = 20  # steps
+STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 
 
 @rule(
@@ -70,15 +73,19 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     needs=("gradient.norm",),
     threshold=10.0,
     unit="× median",
-    follows_from=("non-finite", "updates-too-large"),
+    follows_from=("non-finite", "unscaled-input", "bad-init-scale", "missing-zero-grad", "saturated-units",
+                  "updates-too-large"),
     remedies=(clip, lower_rate),
-)
+)  # fmt: skip
 def exploding_gradient(case: Case, threshold: float) -> Fault | None:
     """Flags gradient norms that jump far above the trailing median again and again.
 
     What it detects:
         At least three steps whose norm before clipping is above `threshold` times the median of the hundred
-        steps before, or three in a row whose robust z score is above 6 and whose norm is above three medians.
+        steps before, or three in a row whose robust z score is above 6 and whose norm is above three medians; or,
+        in the first twenty steps, a median of |gradient| · |weights| / loss above 500, which says by how many
+        times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
+        tenfold just before.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -92,27 +99,60 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
     References:
         Pascanu, Mikolov, Bengio 2013, On the difficulty of training recurrent neural networks.
     """
+    at_start = _steep(case)
+    if at_start is not None:
+        return at_start
     norms = list(case.by_optimizer("gradient.norm"))
     history(max(len(norm) for norm in norms))
-    for norm in norms:
-        z, median = robust_z(norm.value)
-        with np.errstate(invalid="ignore"):
-            finite = np.isfinite(norm.value)
-            high = finite & (norm.value > threshold * median)
-            run = finite & (z > 6) & (norm.value > 3 * median)
-        steady = np.convolve(run, np.ones(IN_A_ROW), mode="valid") >= IN_A_ROW
-        if high.sum() < IN_A_ROW and not steady.any():
-            continue
-        places = np.flatnonzero(high) if high.sum() >= IN_A_ROW else np.flatnonzero(steady)
-        worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
-        times = float(norm.value[worst] / median[worst])
-        return Fault(
-            summary=f"Gradient norm {times:.0f} times its trailing median at step {norm.step[worst]:,};"
-            f" {len(places)} such steps.",
-            evidence=(at(norm, worst, threshold * float(median[worst])),),
-            step=int(norm.step[places[0]]),
-        )
-    return None
+    return next((fault for norm in norms if (fault := _jumps(case, norm, threshold)) is not None), None)
+
+
+def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
+    z, median = robust_z(norm.value)
+    finite = np.isfinite(norm.value)
+    high = finite & (norm.value > threshold * median)
+    run = finite & (z > 6) & (norm.value > 3 * median)
+    steady = np.convolve(run, np.ones(IN_A_ROW), mode="valid") >= IN_A_ROW
+    if high.sum() < IN_A_ROW and not steady.any():
+        return None
+    places = np.flatnonzero(high) if high.sum() >= IN_A_ROW else np.flatnonzero(steady)
+    if _rate_was_raised(case, int(norm.step[places[0]])):
+        return None
+    worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
+    times = float(norm.value[worst] / median[worst])
+    return Fault(
+        summary=f"Gradient norm {times:.0f} times its trailing median at step {norm.step[worst]:,};"
+        f" {len(places)} such steps.",
+        evidence=(at(norm, worst, threshold * float(median[worst])),),
+        step=int(norm.step[places[0]]),
+    )
+
+
+def _rate_was_raised(case: Case, step: int) -> bool:
+    """Return whether the learning rate rose tenfold within the fifty steps before."""
+    rate = case.series("optimizer.lr")
+    before = rate.value[(rate.step > step - 50) & (rate.step <= step) & (rate.value > 0)]
+    return before.size > 1 and float((before[1:] / before[:-1]).max()) > 10
+
+
+def _steep(case: Case) -> Fault | None:
+    norm, loss = case.series("gradient.norm"), case.series("train.loss")
+    first = [float(series.value[0]) for series in sampled_columns(case, "gradient.weight_norm").values()]
+    early, level = norm.value[:START], np.abs(loss.value[:START])
+    if not first or early.size < START or level.size < START or not np.median(level) > 0:
+        return None
+    steepness = float(np.median(early) * np.linalg.norm(first) / np.median(level))
+    if not STEEP < steepness < np.inf:
+        return None
+    return Fault(
+        summary=f"From the first step on the loss is so steep that doubling the weights would change it"
+        f" {nice(steepness):,.0f} times over (gradient norm {np.median(early):.3g}).",
+        evidence=(
+            Evidence(summary="|gradient| · |weights| / loss, median of the first steps", step=1,
+                     series="gradient.norm", value=steepness, limit=STEEP, unit="× loss"),
+        ),
+        step=1,
+    )  # fmt: skip
 
 
 def _residuals(case: Case, fault: Fault) -> Mitigation:
@@ -132,14 +172,16 @@ def _residuals(case: Case, fault: Fault) -> Mitigation:
     needs=("gradient.layer_norm", "gradient.update_ratio", "train.loss"),
     threshold=1e-3,
     unit="first layer / last layer",
+    follows_from=("non-finite", "unscaled-input", "bad-init-scale", "saturated-units", "dead-units",
+                  "over-regularised", "parameter-never-updated", "symmetric-init"),
     remedies=(_residuals,),
-)
+)  # fmt: skip
 def vanishing_gradient(case: Case, threshold: float) -> Fault | None:
     """Flags first layers that get almost no gradient while the loss is still high.
 
     What it detects:
-        The median gradient norm of the first layer is below `threshold` times that of the last, its median
-        update ratio too, and the loss has fallen by less than 30 %.
+        The median gradient norm of the first layer is below `threshold` times that of the last, and the loss has
+        fallen by less than 30 %, or no longer falls after the first quarter of the run.
 
     Why it matters:
         The first layers stay as they were initialised, and the rest learns from noise.
@@ -160,10 +202,10 @@ def vanishing_gradient(case: Case, threshold: float) -> Fault | None:
     if len(layers) < 3:
         raise CannotTellError("fewer than three layers with weight matrices")
     first, last = layers[0], layers[-1]
-    if norms[last] <= 0 or ratios[last] <= 0 or fall(loss) > 0.3:
+    if norms[last] <= 0 or (fall(loss) > 0.3 and not stuck(loss.value[np.isfinite(loss.value)])):
         return None
-    found, moved = norms[first] / norms[last], ratios[first] / ratios[last]
-    if found >= threshold or moved >= threshold:
+    found = norms[first] / norms[last]
+    if found >= threshold:
         return None
     return Fault(
         summary=f"{first} gets {found:.0e} of the gradient of {last}, and the loss has hardly fallen.",

@@ -5,18 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Confidence, Evidence, Mitigation, Severity
-from .case import Case, history, nice, robust_z, smooth
+from .case import Case, history, nice, robust_z
 from .declaration import CannotTellError, Fault, rule
 from .evidence import (
     HEALTHY_RATIO,
     NAMED,
     at,
     clip,
+    early_medians,
     late_medians,
     look_at_batch,
     overall_ratio,
     rate_for_healthy_updates,
+    stuck,
 )
+
+PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 
 
 @rule(
@@ -25,9 +29,10 @@ from .evidence import (
     needs=("train.loss",),
     threshold=8.0,
     unit="robust z",
-    follows_from=("non-finite", "exploding-gradient", "updates-too-large"),
+    follows_from=("non-finite", "exploding-gradient", "updates-too-large", "divergence", "missing-zero-grad",
+                  "unscaled-input", "bad-init-scale", "oscillation", "scheduler-mistake"),
     remedies=(clip, look_at_batch),
-)
+)  # fmt: skip
 def loss_spike(case: Case, threshold: float) -> Fault | None:
     """Flags steps whose loss stands far above the losses before it.
 
@@ -99,16 +104,20 @@ def _overfit_one_batch(case: Case, fault: Fault) -> Mitigation:
     code="OPT005",
     severity=Severity.HIGH,
     needs=("train.loss",),
-    threshold=0.02,
+    threshold=0.07,
     unit="share of the first loss",
-    follows_from=("non-finite", "vanishing-gradient", "updates-too-small", "updates-too-large"),
+    follows_from=("non-finite", "unscaled-input", "symmetric-init", "bad-init-scale", "parameter-never-updated",
+                  "missing-zero-grad", "over-regularised", "scheduler-mistake", "saturated-units", "dead-units",
+                  "exploding-gradient", "vanishing-gradient", "updates-too-large", "updates-too-small",
+                  "clip-saturation", "divergence", "no-nonlinearity", "skipped-steps"),
     remedies=(_rate_for_stagnation, _overfit_one_batch),
-)
+)  # fmt: skip
 def stagnant_loss(case: Case, threshold: float) -> Fault | None:
     """Flags runs in which the training loss never fell.
 
     What it detects:
-        Over at least 200 steps the lowest smoothed loss is less than `threshold` below the first one.
+        Over at least 200 steps the mean loss of the best quarter is less than `threshold` below that of the first
+        ten steps, and less than 5 % below that of the first quarter.
 
     Why it matters:
         Every step cost time and energy and taught nothing.
@@ -126,21 +135,22 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
     value = loss.value[np.isfinite(loss.value)]
     if value.size < 200:
         raise CannotTellError(f"{value.size} of 200 steps with a finite loss")
-    smoothed = smooth(value, 20)
-    first, best = float(smoothed[0]), float(smoothed.min())
+    quarters = [float(quarter.mean()) for quarter in np.array_split(value, 4)]
+    first, best = float(value[:10].mean()), min(quarters)
     gain = (first - best) / abs(first) if first else 0.0
-    if gain >= threshold or abs(first) < 1e-6:
+    if gain >= threshold or abs(first) < 1e-6 or not stuck(value):
         return None
     return Fault(
-        summary=f"The loss went from {first:.4g} to {float(smoothed[-1]):.4g} in {case.steps:,} steps,"
+        summary=f"The loss went from {first:.4g} to {quarters[-1]:.4g} in {case.steps:,} steps,"
         f" at best {gain:.1%} lower.",
         evidence=(
             Evidence(
-                summary="lowest smoothed loss below the first", series=loss.name, value=gain, limit=threshold,
+                summary="best quarter below the first steps", series=loss.name, value=gain, limit=threshold,
                 unit="share",
             ),
         ),
         confidence=Confidence.MEDIUM,
+        step=1,
     )  # fmt: skip
 
 
@@ -148,50 +158,54 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
     code="OPT006",
     severity=Severity.HIGH,
     needs=("gradient.update_ratio",),
-    threshold=1e-2,
+    threshold=0.04,
     unit="× weight",
+    follows_from=("unscaled-input", "missing-zero-grad", "over-regularised", "exploding-gradient"),
     remedies=(rate_for_healthy_updates,),
 )
 def updates_too_large(case: Case, threshold: float) -> Fault | None:
-    """Flags runs whose steps move the weights by more than a hundredth of themselves.
+    """Flags runs whose first steps move the weights by more than a few hundredths of themselves.
 
     What it detects:
-        After the first hundred steps (or the first tenth of a shorter run) the median over steps and layers
-        of |update| / |weights| is above `threshold`. Only parameters with two or more dimensions count.
+        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; above
+        two and a half times that for plain SGD, whose steps shrink with the gradient. Only parameters with two
+        or more dimensions count, and none that began at zero.
 
     Why it matters:
-        About 1e-3 is healthy. Ten times more, and the weights forget in a hundred steps where they were: the
-        loss stays high or the model swings from one bad fit to the next.
+        About 1e-3 is healthy, up to 0.03 is seen in first steps that go well. Beyond it the weights forget within
+        25 steps where they were: the loss stays high or the model swings from one bad fit to the next.
 
     Example:
         AdamW with a learning rate of 0.1.
 
     Known limits:
-        The update is estimated from up to 4,096 elements of each matrix. Weights that begin at zero are
-        large in this measure until they have grown; a single such layer does not move the median.
+        The update is estimated from up to 4,096 elements of each matrix.
 
     References:
-        CS231n, Neural Networks part 3, ratio of weights to updates.
+        CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
     """
-    ratio = overall_ratio(case)
-    if ratio is None:
-        raise CannotTellError("fewer than five samples of the update ratio after the warm-up")
-    if ratio <= threshold:
+    ratios = early_medians(case)
+    if not ratios:
+        raise CannotTellError("fewer than five samples of the update ratio in the first steps")
+    ratio = float(np.median(list(ratios.values())))
+    limit = threshold * (2.5 if case.setting("optimizer.name") in PLAIN else 1.0)
+    if ratio <= limit:
         return None
-    layers = sorted(((v, k) for k, v in late_medians(case).items() if v > threshold), reverse=True)
+    layers = sorted(((v, k) for k, v in ratios.items() if v > limit), reverse=True)
     worst = tuple(
         Evidence(summary="median update", series="gradient.update_ratio", layer=name, value=value,
-                 limit=threshold, unit="× weight")
+                 limit=limit, unit="× weight")
         for value, name in layers[:NAMED]
     )  # fmt: skip
     total = Evidence(
-        summary="median over layers and steps", series="gradient.update_ratio", value=ratio, limit=threshold,
+        summary="median over layers and the first steps", series="gradient.update_ratio", value=ratio, limit=limit,
         unit="× weight",
     )  # fmt: skip
     return Fault(
         summary=f"The median step moved the weights by {ratio:.1%} of themselves ({len(layers)} of"
-        f" {len(late_medians(case))} layers above {threshold:.0%}).",
+        f" {len(ratios)} layers above {limit:.0%}).",
         evidence=(total, *worst),
+        step=1,
     )
 
 
@@ -201,6 +215,17 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     needs=("gradient.update_ratio",),
     threshold=1e-6,
     unit="× weight",
+    follows_from=(
+        "non-finite",
+        "scheduler-mistake",
+        "clip-saturation",
+        "dead-units",
+        "saturated-units",
+        "updates-too-large",
+        "divergence",
+        "over-regularised",
+        "parameter-never-updated",
+    ),
     remedies=(rate_for_healthy_updates,),
 )
 def updates_too_small(case: Case, threshold: float) -> Fault | None:

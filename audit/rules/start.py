@@ -7,7 +7,7 @@ from typing import Any
 
 from ..model import Evidence, Mitigation, Severity
 from .case import Case
-from .declaration import CannotTellError, Fault, rule
+from .declaration import Fault, rule
 from .evidence import NAMED, names
 
 
@@ -91,14 +91,15 @@ def _initialise(case: Case, fault: Fault) -> Mitigation:
     threshold=10.0,
     unit="× input",
     short_run=True,
+    follows_from=("saturated-units",),
     remedies=(_initialise,),
 )
 def bad_init_scale(case: Case, threshold: float) -> Fault | None:
     """Flags first weights that blow a signal up or let it die.
 
     What it detects:
-        In the first step a layer's output has a standard deviation above `threshold` times that of its input;
-        or two successive layers before the last have less than one `threshold`th each; or the first
+        In the first step a layer's output spreads over the examples more than `threshold` times as far as its
+        input; or two successive layers before the last less than one `threshold`th each; or the first
         cross-entropy is more than twice that of guessing (ln of the classes) and a nat above it.
 
     Why it matters:
@@ -138,7 +139,7 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
 
 
 def _gain(layer: dict[str, Any]) -> float:
-    given, out = layer["in_std"], layer["out_std"]
+    given, out = layer["in_spread"], layer["out_spread"]
     if not isinstance(given, float) or not isinstance(out, float) or given <= 0:
         return math.nan
     return out / given
@@ -339,8 +340,8 @@ def _eval(case: Case, fault: Fault) -> Mitigation:
     code="OPT022",
     severity=Severity.MEDIUM,
     needs=("activation.validation",),
-    threshold=1e-4,
-    unit="share of the loss",
+    threshold=0.0,
+    unit="layers or calls",
     short_run=True,
     remedies=(_eval,),
 )
@@ -348,9 +349,8 @@ def eval_mode(case: Case, threshold: float) -> Fault | None:
     """Flags validation that is random, because parts of the model were in training mode.
 
     What it detects:
-        Dropout or batch normalisation in training mode at the end of a validation batch; or two runs of
-        validation_step on one batch, in eval mode and with the same weights, whose losses differ by more than
-        `threshold` of themselves.
+        Dropout or batch normalisation in training mode at the end of a validation batch; or calls of functional
+        dropout that drop out while the whole model is in eval mode.
 
     Why it matters:
         The validation loss gets worse and noisier than the model is, batch statistics leak from one example to
@@ -360,29 +360,24 @@ def eval_mode(case: Case, threshold: float) -> Fault | None:
         A forward that calls functional.dropout(x) without training=self.training.
 
     Known limits:
-        Dropout that is meant to be on (Monte Carlo dropout), and losses that draw at random, as of a variational
-        autoencoder or a diffusion model, look the same.
+        Dropout that is meant to be on (Monte Carlo dropout) looks the same. Losses that draw at random by
+        themselves, as of a variational autoencoder, are not taken for it.
 
     References:
         TheDeepChecker (Ben Braiek and Khomh 2023).
     """
     modes = case.events("activation.validation")[-1]
-    repeats = case.events("overfitting.repeat")[:1]
-    if modes["count"]:
+    if modes["count"] > threshold:
         found = [str(name) for name in modes["training"]]
         return Fault(
             summary=f"{modes['count']} of {modes['of']} layers with dropout or batch statistics were in training mode"
             f" during validation: {names(found)}.",
             evidence=tuple(Evidence(summary="in training mode", layer=name, unit="") for name in found[:NAMED]),
         )
-    for repeat in repeats:
-        first, second = repeat["first"], repeat["second"]
-        if not isinstance(first, float) or not isinstance(second, float):
-            raise CannotTellError("the validation loss was not finite")
-        differs = abs(first - second) / max(abs(first), abs(second), 1e-12)
-        if differs > threshold:
-            return Fault(
-                summary=f"validation_step gives {first:.4g} and then {second:.4g} for the same batch in eval mode.",
-                evidence=(Evidence(summary="difference of two runs", value=differs, limit=threshold, unit="share"),),
-            )
-    return None
+    calls = (case.events("overfitting.eval_mode") or [{"count": 0}])[0]
+    if calls["count"] <= threshold:
+        return None
+    return Fault(
+        summary=f"In eval mode validation_step still calls {names(list(map(str, calls['calls'])))} as in training.",
+        evidence=(Evidence(summary="calls that drop out at random", value=calls["count"], limit=threshold, unit=""),),
+    )

@@ -28,9 +28,10 @@ def _revive(case: Case, fault: Fault) -> Mitigation:
     needs=("activation.dead_share",),
     threshold=0.5,
     unit="share of the units",
-    follows_from=("non-finite", "unscaled-input", "bad-init-scale", "over-regularised"),
+    follows_from=("non-finite", "unscaled-input", "bad-init-scale", "over-regularised", "updates-too-large",
+                  "divergence", "exploding-gradient", "missing-zero-grad"),
     remedies=(_revive, lower_rate),
-)
+)  # fmt: skip
 def dead_units(case: Case, threshold: float) -> Fault | None:
     """Flags rectifiers most of whose units never let anything through.
 
@@ -88,7 +89,7 @@ def _smaller_weights(case: Case, fault: Fault) -> Mitigation:
     needs=("activation.saturated_share",),
     threshold=0.5,
     unit="share of the inputs",
-    follows_from=("non-finite", "unscaled-input", "bad-init-scale"),
+    follows_from=("non-finite", "unscaled-input", "updates-too-large", "divergence", "missing-zero-grad"),
     remedies=(_smaller_weights, lower_rate),
 )
 def saturated_units(case: Case, threshold: float) -> Fault | None:

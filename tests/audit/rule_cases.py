@@ -86,8 +86,8 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
 def started(*given: tuple[float, float], classes: Any = None, chains: Any = (), **more: Any) -> dict[str, Any]:
     """Return the event of a first step: for each layer the spread of its input and of its output."""
     found = [
-        {"name": f"net.{place}", "in_std": std, "in_mean": 0.0, "in_zeros": 0.0, "out_std": out, "outputs": 8,
-         "raw": place == 0} | more
+        {"name": f"net.{place}", "in_std": std, "in_mean": 0.0, "in_zeros": 0.0, "in_spread": std, "out_spread": out,
+         "outputs": 8, "raw": place == 0} | more
         for place, (std, out) in enumerate(given)
     ]  # fmt: skip
     return {"activation.first_step": [{"layers": found, "classes": classes, "chains": [list(c) for c in chains]}]}
@@ -102,9 +102,12 @@ def reached(*never: str) -> dict[str, Any]:
     return facts() | {"gradient.reach": [{"never": list(never), "count": len(never), "steps": 40}]}
 
 
-def validated(count: int = 0, first: float = 1.0, second: float = 1.0) -> dict[str, Any]:
-    modes = {"training": ["drop"] * count, "count": count, "of": 2}
-    return {"activation.validation": [modes], "overfitting.repeat": [{"first": first, "second": second}]}
+def validated(*, layers: int = 0, calls: int = 0) -> dict[str, Any]:
+    modes = {"training": ["drop"] * layers, "count": layers, "of": 2}
+    return {
+        "activation.validation": [modes],
+        "overfitting.eval_mode": [{"calls": ["dropout"] * bool(calls), "count": calls}],
+    }
 
 
 def skipped(*steps: int, scale: float = 1024.0) -> dict[str, Any]:
@@ -126,7 +129,7 @@ BAD |= {
     "no-nonlinearity": lambda: case(events=started(*HEALTHY_START, chains=[("net.0", "net.1")])),
     "symmetric-init": lambda: case(events=facts(alike=[{"name": "net.0.weight", "cosine": 1.0}])),
     "parameter-never-updated": lambda: case(events=facts(unoptimised=["head.weight", "head.bias"])),
-    "eval-mode": lambda: case(events=validated(2)),
+    "eval-mode": lambda: case(events=validated(calls=2)),
     "skipped-steps": lambda: case(events=skipped(*range(100, 300, 10))),
     "clip-saturation": lambda: case(gradient__clip_ratio=np.full(60, 0.001)),
     "missing-zero-grad": lambda: case(optimizer__stale_norm=np.linspace(1, 9, 60)),

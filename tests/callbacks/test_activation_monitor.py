@@ -34,8 +34,9 @@ def test_layers_come_with_the_spread_of_what_goes_in_and_out() -> None:
     x = torch.randn(64, 8) * 3 + 1
     seen = observed(net, x).seen
     assert [(layer.name, layer.raw) for layer in seen.layers] == [("0", True), ("2", False)]
+    spreads = [float(value.detach().var(dim=0).mean().sqrt()) for value in (x, net[0](x))]
     assert seen.layers[0].figures.tolist() == pytest.approx(
-        [float(x.std()), float(x.mean()), 0.0, float(net[0](x).detach().std())], rel=1e-4
+        [float(x.std()), float(x.mean()), 0.0, *spreads], rel=1e-4
     )
     assert seen.classes is not None
     assert seen.classes[0] == 5
@@ -68,6 +69,25 @@ def test_only_layers_with_nothing_between_are_a_chain(inplace: bool) -> None:
 
     # `up` and `down` are a bottleneck; `d` takes what `c` gave.
     assert observed(Net(), torch.randn(32, 4)).seen.chains == [("b", "c"), ("c", "d")]
+
+
+def test_dropout_between_two_layers_is_nothing_between_them() -> None:
+    net = nn.Sequential(
+        nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2)
+    )
+    assert observed(net, torch.randn(8, 4)).seen.chains == [("0", "2")]
+
+
+def test_functional_dropout_that_ignores_the_mode_is_seen(tmp_path: Path) -> None:
+    class Careless(Classifier):
+        def loss(self, batch: Any) -> torch.Tensor:
+            return nn.functional.cross_entropy(functional.dropout(self.net(batch[0]), 0.1), batch[1])
+
+    callback = AuditCallback(carbon=None)
+    fit(trainer(tmp_path, callback), Careless())
+    (event,) = Record.open(callback.folder or "").events("overfitting.eval_mode")
+    assert (event["calls"], event["count"]) == (["dropout"], 1)
+    assert "eval-mode" in {finding["name"] for finding in audit_of(callback.folder)["findings"]}
 
 
 def test_recurrent_layers_and_embeddings_are_told_apart() -> None:
