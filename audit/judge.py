@@ -154,6 +154,8 @@ def _run(record: Record) -> Run:
     notes = list(record.notes)
     if run.status is RunStatus.RUNNING and not last.alive:
         notes.insert(0, "the process is gone and left no word: it was killed")
+    for event in record.events("stopped", replayed=True):
+        notes.append(f"stopped at step {event['at_step']:,}: on_finding says so of {event['name']}")
     return Run(
         id=run.id,
         parent=run.parent,

@@ -147,7 +147,7 @@ def _gradient(record: Record) -> Iterator[Metric]:
     norm, loss = record.series("gradient.norm"), record.series("train.loss")
     if not len(norm):
         return
-    skipped = {e["step"] for e in record.events("skipped_step")}
+    skipped = {e["step"] for kind in ("skipped_step", "skipped_batch") for e in record.events(kind)}
     finite = norm.value[np.isfinite(norm.value)]
     common: dict[str, Any] = {"quality": Quality.MEASURED, "monitor": "gradient", "step": int(norm.step[-1])}
     value = float(np.percentile(finite, 95)) if finite.size else None
@@ -156,7 +156,7 @@ def _gradient(record: Record) -> Iterator[Metric]:
     yield _metric("gradient.norm_p95", value, method=method, n=int(finite.size), reason=reason, **common)
     broken = {int(s) for series in (norm, loss) for s in series.step[~np.isfinite(series.value)]} - skipped
     method = "optimizer steps with a NaN or infinite loss or gradient"
-    method += f"; {len(skipped)} that the gradient scaler skipped not counted" if skipped else ""
+    method += f"; {len(skipped)} that were skipped not counted" if skipped else ""
     yield _metric("gradient.nonfinite_steps", float(len(broken)), method=method, n=len(norm), **common)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -92,6 +92,13 @@ class Record:
             _parts=parts,
             _events=events,
         )
+
+    @classmethod
+    def of(cls, run: RunFile, tables: Mapping[str, Sequence[Rows]], events: Sequence[dict[str, Any]]) -> Self:
+        """Return a record of what the latest attempt has in memory."""
+        number = run.attempts[-1].number
+        parts = (_Part(table, number, 0, rows) for table, found in tables.items() for rows in found)
+        return cls(url="", run=run, _parts=tuple(parts), _events=tuple(events))
 
     def series(self, name: str, column: str | None = None) -> Series:
         """Return a series, empty when the run has none.

@@ -64,7 +64,7 @@ class ActivationMonitor(Monitor):
     @guarded
     def _watch(self, trainer: Trainer) -> None:
         step = trainer.global_step + 1
-        if self._watches and self._observed != step and self.due(step):
+        if self._watches and self._observed != step and self.due(step) and self.may_sample():
             self._observed = step
             self._observer = Observer(self._names, whole=self._first is None)
             self._observer.watch()
@@ -75,6 +75,7 @@ class ActivationMonitor(Monitor):
         if observer is None or self.session is None:
             return
         observer.leave()
+        self.sampling_s += observer.seconds
         if observer.problem is not None:
             raise observer.problem
         self._keep(observer.seen, self.session.key(self._observed))

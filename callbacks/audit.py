@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
@@ -14,8 +15,10 @@ from .gradients import GradientMonitor
 from .monitor import Monitor
 from .optimizers import OptimizerMonitor
 from .overfitting import OverfittingMonitor
+from .session import BUDGET
 
 AUTO: Literal["auto"] = "auto"
+AGREE = 50  # batches after which several ranks ask each other whether to stop
 
 
 class AuditCallback(Monitor):
@@ -31,6 +34,11 @@ class AuditCallback(Monitor):
         activation: What goes into layers and what activations let through; None leaves it out.
         optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
         generation: Toxicity of generated text; None leaves it out.
+        overhead_budget: Share of the training's time that samples of layers, activations and updates may take;
+            when it is spent, they are spaced out. The look at every step for what is not finite never stops.
+        on_finding: What to do when a rule fires while the run goes, by the rule's name: `stop` ends the training
+            after the batch, on all ranks; `skip`, for `non-finite` only, leaves out the optimizer's step. With
+            several ranks, stopping is agreed every 50 batches. `groundwire rules` names the rules.
         dirpath: Where run folders are made: a path or any fsspec URL. By default `groundwire` in the
             logger's folder, or in `default_root_dir`.
         report: Whether a page is rendered at the end; without it, the end is one line.
@@ -50,10 +58,17 @@ class AuditCallback(Monitor):
         activation: ActivationMonitor | Literal["auto"] | None = AUTO,
         optimizer: OptimizerMonitor | Literal["auto"] | None = AUTO,
         generation: GenerationMonitor | Literal["auto"] | None = AUTO,
+        overhead_budget: float = BUDGET,
+        on_finding: Mapping[str, Literal["stop", "skip"]] | None = None,
         dirpath: str | os.PathLike[str] | None = None,
         report: bool = True,
     ) -> None:
         super().__init__(dirpath=dirpath)
+        if not isinstance(overhead_budget, int | float) or not 0 < overhead_budget <= 1:
+            raise ValueError(f"overhead_budget must be a share above 0 and up to 1, got {overhead_budget!r}")
+        self.overhead_budget = overhead_budget
+        self.on_finding = _actions(on_finding)
+        self._batches = 0
         if not isinstance(report, bool):
             raise ValueError(f"report must be True or False, got {report!r}")
         self.report = report
@@ -66,6 +81,9 @@ class AuditCallback(Monitor):
             _part("generation", generation, GenerationMonitor),
         )
         self.parts: tuple[Monitor, ...] = tuple(part for part in chosen if part is not None)
+        for part in self.parts:
+            if isinstance(part, GradientMonitor) and self.on_finding.get("non-finite") == "skip":
+                part.skips, part.nonfinite = True, "locate"
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors."""
@@ -93,6 +111,29 @@ class AuditCallback(Monitor):
         """Delegate to the monitors."""
         self._tell("on_train_batch_end", *arguments)
         super().on_train_batch_end(*arguments)
+        if "stop" in self.on_finding.values():
+            self._stop_if_wanted(arguments[0])
+
+    def _stop_if_wanted(self, trainer: Trainer) -> None:
+        """End the training when a rule says so; every rank has to ask, whether it records or not."""
+        self._batches += 1
+        wanted = self._wanted()
+        if trainer.world_size > 1:
+            if self._batches % AGREE:
+                return
+            agreed = trainer.strategy.reduce_boolean_decision(bool(wanted), all=False)
+        else:
+            agreed = bool(wanted)
+        if agreed and not trainer.should_stop:
+            trainer.should_stop = True
+            if self.session is not None and wanted:
+                self.session.event("stopped", name=wanted, at_step=trainer.global_step)
+
+    def _wanted(self) -> str:
+        """Return the first rule that fired and that the training should stop at."""
+        watch = None if self.session is None else self.session.watch
+        fired = () if watch is None else watch.fired
+        return next((name for name in fired if self.on_finding.get(name) == "stop"), "")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delegate to the monitors."""
@@ -110,6 +151,20 @@ class AuditCallback(Monitor):
         """Delegate to the monitors."""
         super().on_validation_end(*arguments)
         self._tell("on_validation_end", *arguments)
+
+
+def _actions(given: Any) -> dict[str, str]:
+    from .warning import NAMES
+
+    if not isinstance(given, Mapping | None):
+        raise ValueError(f"on_finding must map names of rules to 'stop' or 'skip', got {given!r}")
+    actions = dict(given or {})
+    for name, action in actions.items():
+        if name not in NAMES:
+            raise ValueError(f"on_finding: no rule {name!r} judges a running training; {', '.join(NAMES)} do")
+        if action not in ("stop", "skip") or (action == "skip" and name != "non-finite"):
+            raise ValueError(f"on_finding[{name!r}] must be 'stop', or 'skip' for non-finite only, got {action!r}")
+    return actions
 
 
 def _part(name: str, given: Any, kind: type[Monitor]) -> Monitor | None:

@@ -47,7 +47,7 @@ def summary(audit: Audit, where: str, *, short: bool) -> list[str]:
     head = f"groundwire  {run.status} · {count(run.steps, 'step')}{time} · audit cost {cost:.1%}"
     if short:
         return [f"{head} · {count(len(audit.findings), 'finding')} · {where}"]
-    shown = [line for finding in audit.findings[:MOST_FINDINGS] for line in [_finding(finding)]]
+    shown = [line for finding in audit.findings[:MOST_FINDINGS] for line in [finding_line(finding)]]
     more = len(audit.findings) - len(shown)
     if more > 0:
         shown.append(f"  + {count(more, 'more finding')}")
@@ -55,7 +55,8 @@ def summary(audit: Audit, where: str, *, short: bool) -> list[str]:
     return [head, *shown, f"  – not checked: {visible(missing)}", f"  {where}"]
 
 
-def _finding(finding: Finding) -> str:
+def finding_line(finding: Finding) -> str:
+    """Return a finding and its first remedy on one line."""
     mark = "!" if finding.severity.rank > 1 else "✗"
     remedy = ""
     if finding.mitigations:

@@ -13,6 +13,7 @@ from .buffer import Key, VectorBuffer
 from .layers import Layers, clean, norms_of, sharded
 from .monitor import Monitor, guarded
 from .schedule import Thinning
+from .trace import Traced
 
 SAMPLED = 4096  # elements of a parameter from which its update is estimated
 NEVER = 20  # parameters that are named when no gradient reaches them
@@ -63,6 +64,8 @@ class GradientMonitor(Monitor):
     Args:
         nonfinite: `batch` names the layers when the record is next written; `locate` at once, which waits
             for the device every step.
+        save_batch: Whether the batch of the first step that is not finite is saved in the run folder, as
+            `batches/step-N.pt` for `torch.load`.
         dirpath: Where run folders are made; a path or fsspec URL.
 
     Raises:
@@ -75,12 +78,16 @@ class GradientMonitor(Monitor):
         self,
         *,
         nonfinite: Literal["batch", "locate"] = "batch",
+        save_batch: bool = False,
         dirpath: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(dirpath=dirpath)
         if nonfinite not in PLACES:
             raise ValueError(f"nonfinite must be one of {', '.join(PLACES)}, got {nonfinite!r}")
-        self.nonfinite = nonfinite
+        if not isinstance(save_batch, bool):
+            raise ValueError(f"save_batch must be True or False, got {save_batch!r}")
+        self.nonfinite, self.save_batch = nonfinite, save_batch
+        self.skips = False  # steps whose gradients are not finite; AuditCallback's on_finding sets it
         self.due = Thinning()
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -91,6 +98,7 @@ class GradientMonitor(Monitor):
         self._known: dict[tuple[int, int], list[tuple[str, Any]]] = {}
         self._unclipped: list[tuple[Key, Tensor, list[Any]]] = []
         self._reach = Reach(pl_module)
+        self._traced = Traced(pl_module)
         scaler = _scaler(trainer)
         self._scale: float | None = None if scaler is None else float(scaler.get_scale())
         reason = sharded(trainer.strategy, pl_module)
@@ -108,11 +116,10 @@ class GradientMonitor(Monitor):
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norms = norms / scaler.get_scale()  # a fused optimizer unscales gradients itself, later
         self.session.put("gradient.norm", torch.linalg.vector_norm(norms))
-        if self.due(step) or self.nonfinite == "locate" or norms.device.type == "cpu":
-            self._layerwise(trainer, step, named, norms)
-        if self.due(step):
-            self._unclipped.append((self.session.key(step), torch.linalg.vector_norm(raw), [p for _, p in named]))
-            self._reach.note([name for name, _ in named], norms)
+        self._look_for_broken(trainer, step, named, norms)
+        if self.due(step) and self.may_sample():
+            with self.sampling():
+                self._sample(step, named, norms, raw)
 
     def _named(self, pl_module: LightningModule, optimizer: Any) -> list[tuple[str, Any]]:
         """Return names and parameters of an optimizer, looked up again when it gets more of them."""
@@ -123,21 +130,24 @@ class GradientMonitor(Monitor):
             self._known[id(optimizer), count] = found
         return self._known[id(optimizer), count]
 
-    def _layerwise(self, trainer: Trainer, step: int, named: list[tuple[str, Any]], norms: Tensor) -> None:
+    def _look_for_broken(self, trainer: Trainer, step: int, named: list[tuple[str, Any]], norms: Tensor) -> None:
+        """Name layers at once where that costs no wait, or where it is asked for."""
+        if self.nonfinite == "locate" or norms.device.type == "cpu":
+            if bool(torch.isfinite(norms).all()):
+                return
+            self._name_broken(trainer, _Norms(step, Layers.around(name for name, _ in named), norms))
+            if self.skips and _scaler(trainer) is None:
+                self._skip(step, named)
+
+    def _sample(self, step: int, named: list[tuple[str, Any]], norms: Tensor, raw: Tensor) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
-        locate = self.nonfinite == "locate" or norms.device.type == "cpu"
-        broken = locate and not bool(torch.isfinite(norms).all())
-        if not self.due(step) and not broken:
-            return
-        layers = Layers.around(name for name, _ in named)
-        if broken:
-            self._name_broken(trainer, _Norms(step, layers, norms))
-        if self.due(step):
-            if not locate:
-                self._kept.append(_Norms(step, layers, norms))
-            key = self.session.key(step)
-            self._table("gradient.layer_norm", layers).add(key, layers.sums(norms.square()).sqrt())
-            self._sample_weights(key, named)
+        key, layers = self.session.key(step), Layers.around(name for name, _ in named)
+        if self.nonfinite == "batch" and norms.device.type != "cpu":
+            self._kept.append(_Norms(step, layers, norms))
+        self._table("gradient.layer_norm", layers).add(key, layers.sums(norms.square()).sqrt())
+        self._unclipped.append((key, torch.linalg.vector_norm(raw), [p for _, p in named]))
+        self._reach.note([name for name, _ in named], norms)
+        self._sample_weights(key, named)
 
     def _name_broken(self, trainer: Trainer | None, norms: _Norms) -> None:
         assert self.session is not None  # noqa: S101 - only called while measuring
@@ -147,27 +157,45 @@ class GradientMonitor(Monitor):
         names = [name for name, count in zip(norms.layers.names, broken, strict=True) if count]
         if names:
             known = {"layers": names[:NAMED], "broken": len(names), "total": len(norms.layers.names)}
-            self.session.event("nonfinite", step=norms.step, where="gradient", **known)
+            trace = {} if trainer is None else self._traced.trace(trainer, self.session, save=self.save_batch)
+            self.session.event("nonfinite", step=norms.step, where="gradient", **known, **trace)
+
+    def _skip(self, step: int, named: list[tuple[str, Any]]) -> None:
+        """Leave the optimizer nothing to step with."""
+        assert self.session is not None  # noqa: S101 - only called while measuring
+        for _, parameter in named:
+            parameter.grad = None
+        self.session.event("skipped_batch", step=step)
 
     def _sample_weights(self, key: Key, named: list[tuple[str, Any]]) -> None:
         matrices = [(name, p.detach()) for name, p in named if p.ndim >= 2]
         if matrices:
             layers = Layers.around(name for name, _ in matrices)
             parameters = [p for _, p in matrices]
-            values = [_sample(p).clone() for p in parameters]
+            values = [_some(p).clone() for p in parameters]
             self._before.append(_Before(key, layers, parameters, values))
 
     @guarded
     def _compare(self, trainer: Trainer) -> None:
         self._notice_skipped(trainer)
+        if self._before or self._unclipped:
+            with self.sampling():
+                self._compare_weights()
+                self._compare_lengths()
+
+    def _compare_weights(self) -> None:
+        """Compare the weights with those before the step."""
         for before in self._before:
-            now = [_sample(p) for p in before.parameters]
+            now = [_some(p) for p in before.parameters]
             moved = norms_of([new.float() - old.float() for new, old in zip(now, before.values, strict=True)])
             size = norms_of(before.values)
             ratio = (before.layers.sums(moved.square()) / before.layers.sums(size.square())).sqrt()
             self._table("gradient.update_ratio", before.layers).add(before.key, ratio)
             self._table("gradient.weight_norm", before.layers).add(before.key, before.norms(size))
         self._before.clear()
+
+    def _compare_lengths(self) -> None:
+        """Compare the gradients, which still lie there, with what they were before clipping."""
         for key, norm, parameters in self._unclipped:
             left = [p.grad for p in parameters if p.grad is not None]
             if left:
@@ -205,11 +233,19 @@ class GradientMonitor(Monitor):
         super().on_before_optimizer_step(trainer, pl_module, optimizer)
         self._measure(trainer, pl_module, optimizer)
 
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Remember what the step is given."""
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        if self.session is not None and not self.off:
+            self._traced.hold(batch, batch_idx)
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Measure how far the weights have moved."""
         self._compare(trainer)
+        if self.session is not None and not self.off:
+            self._traced.let_go()
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
 
@@ -254,7 +290,7 @@ def _scaler(trainer: Trainer) -> Any:
     return getattr(trainer.precision_plugin, "scaler", None)
 
 
-def _sample(parameter: Tensor) -> Tensor:
+def _some(parameter: Tensor) -> Tensor:
     """Return at most `SAMPLED` elements, evenly spread, without a copy."""
     flat = parameter.reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]

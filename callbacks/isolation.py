@@ -40,8 +40,8 @@ class Logged(dict[str, float]):
 
 
 @contextmanager
-def isolated(module: LightningModule) -> Iterator[Logged]:
-    """Put `module` into eval mode for calls of its steps and afterwards back as it was; yield what it logs."""
+def isolated(module: LightningModule, *, evaluate: bool = True) -> Iterator[Logged]:
+    """Let steps of `module` be called, in eval mode unless told otherwise, and put it back; yield what they log."""
     logged = Logged()
     with ExitStack() as stack:
         stack.enter_context(isolate_rng(include_cuda=torch.cuda.is_available()))
@@ -49,15 +49,16 @@ def isolated(module: LightningModule) -> Iterator[Logged]:
         stack.enter_context(_attributes(module))
         stack.enter_context(_metrics(module))
         stack.enter_context(_buffers(module))
-        stack.enter_context(_eval_mode(module))
+        stack.enter_context(_modes(module, evaluate=evaluate))
         vars(module).update(log=logged.log, log_dict=logged.log_dict)
         yield logged
 
 
 @contextmanager
-def _eval_mode(module: nn.Module) -> Iterator[None]:
+def _modes(module: nn.Module, *, evaluate: bool) -> Iterator[None]:
     modes = [(child, child.training) for child in module.modules()]
-    module.eval()
+    if evaluate:
+        module.eval()
     try:
         yield
     finally:

@@ -6,7 +6,8 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 M = TypeVar("M", bound="Monitor")
 State = dict[str, Any]
+SAMPLING_GRACE_S = 0.25  # what samples may take at the start all the same
 
 
 class MonitorError(Exception):
@@ -74,6 +76,7 @@ class Monitor(Callback):
         session: The record in progress, None outside a run.
         off: Why the monitor does not measure, or an empty string.
         seconds: What its hooks have cost so far.
+        sampling_s: The part of it that is spent on samples, which a budget can space out.
     """
 
     name: ClassVar[str] = "monitor"
@@ -85,7 +88,7 @@ class Monitor(Callback):
         self.session: Session | None = None
         self.off = ""
         self.failed = False
-        self.seconds = 0.0
+        self.seconds = self.sampling_s = 0.0
         self.resumed: State = {}
         self.last_run: str | None = None
         self._last_state: State = {}
@@ -120,12 +123,28 @@ class Monitor(Callback):
     def enter(self, session: Session) -> None:
         """Begin a run as if there had been none before."""
         self.session, self._last_folder, self.last_run = session, session.folder.url, session.run.id
-        self.off, self.failed, self.seconds = "", False, 0.0
+        self.off, self.failed, self.seconds, self.sampling_s = "", False, 0.0, 0.0
 
     def leave(self) -> None:
         """End a run; checkpoints that are saved from now on still name it."""
         self._last_state = self.state_dict()
         self.session = None
+
+    def may_sample(self) -> bool:
+        """Return whether sampling has stayed within its budget; what is measured at every step does not count."""
+        if self.session is None:
+            return False
+        spent = sum(monitor.sampling_s for monitor in self.session.monitors)
+        return spent <= self.session.budget * (time.monotonic() - self.session.started) + SAMPLING_GRACE_S
+
+    @contextmanager
+    def sampling(self) -> Iterator[None]:
+        """Count what is done inside as sampling."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.sampling_s += time.perf_counter() - began
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors that this callback consists of."""

@@ -5,6 +5,7 @@ A mode sees modules and functional calls alike, and needs nothing attached to th
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class Observer(TorchFunctionMode):
         super().__init__()
         self.seen = Seen()
         self.problem: Exception | None = None
+        self.seconds = 0.0  # what noting has cost
         self._names, self._whole = names, whole
         self._watching = True
         self._convolved = False
@@ -109,14 +111,18 @@ class Observer(TorchFunctionMode):
         options = kwargs or {}
         # In place, a function overwrites what it was given.
         given = args[0] if args and func in SQUASHERS and self._watching else None
+        began = time.perf_counter()
         share = self._share(given) if isinstance(given, Tensor) else None
+        called = time.perf_counter()
         out = func(*args, **options)
+        made = time.perf_counter()
         if self._watching:
             try:
                 with torch.no_grad():
                     self._note(func, args, options, out, share)
             except Exception as error:  # noqa: BLE001 - it would come out in the user's own step
                 self.problem, self._watching = error, False
+        self.seconds += time.perf_counter() - made + called - began
         return out
 
     def watch(self) -> None:

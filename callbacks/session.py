@@ -21,9 +21,12 @@ from .buffer import Key, ScalarBuffer
 from .checkpoints import Checkpoints
 from .monitor import Monitor, loss_in
 from .opening import Opened, open_run
+from .warning import Watch
 
 log = logging.getLogger(__name__)
 
+URGENT = ("nonfinite",)  # events after which rules are asked at once
+BUDGET = 0.01  # share of the time that samples may take
 FLUSH_ROWS = 1000
 FLUSH_S = 10.0
 FLUSH_REMOTE_S = 60.0  # an object store gets a new object at each flush
@@ -44,6 +47,7 @@ class Session:
         self.recorder: Recorder | None = Recorder(self.folder, attempt=opened.attempt, rank=self.rank)
         self.callbacks: list[Monitor] = []
         self.batch = opened.batches
+        self.budget = float(getattr(lead, "overhead_budget", BUDGET))
         self.seconds = 0.0  # what keeping the record has cost, monitors apart
         self.started = time.monotonic()
         self.first_step = trainer.global_step
@@ -51,6 +55,9 @@ class Session:
         self._announced = False
         self.hurried = False  # the process is being interrupted: nothing may take long
         self._checkpoints = Checkpoints()
+        quiet = not getattr(lead, "report", True)
+        self.watch: Watch | None = Watch(self.run, quiet=quiet) if self.rank == 0 else None
+        self._urgent = False
         self._pending: dict[tuple[int, int], dict[str, float | Tensor]] = {}
         self._seen: dict[str, Any] = {}
         self._flushed = 0.0
@@ -153,6 +160,19 @@ class Session:
         self.seconds += time.perf_counter() - started
         if self._flush_due():
             self.flush()
+            self._look(trainer.global_step)
+
+    def _look(self, step: int) -> None:
+        """Judge what was written lately, on rank zero."""
+        urgent, self._urgent = self._urgent, False
+        if self.watch is None:
+            return
+        try:
+            for finding in self.watch.look(at_once=urgent):
+                self.event("warning", rule=finding.rule, name=finding.name, summary=finding.summary, at_step=step)
+        except Exception as error:
+            self.watch = None
+            log.debug("groundwire: no warnings any more", exc_info=error)
 
     def logged(self, trainer: Trainer) -> None:
         """Keep what the module has logged since the last time."""
@@ -169,7 +189,7 @@ class Session:
                 self.rows("logged", rows)
 
     def _flush_due(self) -> bool:
-        if len(self._steps) >= FLUSH_ROWS or not self._flushed:
+        if len(self._steps) >= FLUSH_ROWS or not self._flushed or self._urgent:
             return True
         patience = FLUSH_S if self.folder.local else FLUSH_REMOTE_S
         return time.monotonic() - self._flushed > patience
@@ -191,10 +211,15 @@ class Session:
 
     def rows(self, table: str, rows: Rows) -> None:
         """Write rows of a table."""
+        if self.watch is not None:
+            self.watch.rows(table, rows)
         self._write(lambda recorder: recorder.rows(table, rows))
 
     def event(self, kind: str, *, step: int | None = None, **data: Any) -> None:
         """Note something discrete."""
+        self._urgent |= kind in URGENT
+        if self.watch is not None:
+            self.watch.event(kind, step, data)
         self._write(lambda recorder: recorder.event(kind, step=step, **data))
 
     def monitor_event(self, monitor: Monitor) -> None:

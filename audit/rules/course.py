@@ -31,6 +31,7 @@ def _smoothed(case: Case) -> tuple[np.ndarray, Floats]:
 @rule(
     code="OPT010",
     severity=Severity.HIGH,
+    live=True,
     needs=("train.loss",),
     threshold=0.15,
     unit="share of what was gained",

@@ -48,6 +48,7 @@ class Rule:
         threshold: Default limit, in `unit`.
         unit: Unit of `threshold`.
         follows_from: Names of rules whose finding explains this one, when both fire.
+        live: Whether it also judges a run that still goes, by what it did lately.
         short_run: Whether the rule also judges runs that are too short for the others.
         remedies: Functions that compute mitigations from the case and the fault, best first.
         judge: The function itself.
@@ -62,6 +63,7 @@ class Rule:
     threshold: float
     unit: str
     follows_from: tuple[str, ...]
+    live: bool
     short_run: bool
     remedies: tuple[Remedy, ...]
     judge: Judge
@@ -88,6 +90,7 @@ def rule(
     unit: str,
     status: Literal["stable", "preview"] = "stable",
     follows_from: tuple[str, ...] = (),
+    live: bool = False,
     short_run: bool = False,
     remedies: tuple[Remedy, ...] = (),
 ) -> Callable[[Judge], Rule]:
@@ -103,6 +106,7 @@ def rule(
             threshold=threshold,
             unit=unit,
             follows_from=follows_from,
+            live=live,
             short_run=short_run,
             remedies=remedies,
             judge=judge,

@@ -18,6 +18,7 @@ STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 @rule(
     code="OPT001",
     severity=Severity.CRITICAL,
+    live=True,
     needs=("gradient.nonfinite_steps",),
     threshold=0.0,
     unit="steps",
@@ -49,7 +50,7 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     if count is None or not count.value or count.value <= threshold:
         return None
     loss, norm = case.series("train.loss"), case.series("gradient.norm")
-    skipped = [event["step"] for event in case.events("skipped_step")]
+    skipped = [event["step"] for kind in ("skipped_step", "skipped_batch") for event in case.events(kind)]
     found = [
         Evidence(summary=f"{what} at step {step:,}", step=step, series=series.name, unit="")
         for series, what in ((loss, "loss not finite"), (norm, "gradient norm not finite"))
@@ -60,6 +61,8 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     first = min((item.step for item in found if item.step is not None), default=None)
     when = "" if first is None else f", first step {first:,}"
     where = f", in {names(layers)}" if layers else ""
+    born = next((str(event["born"]) for event in events if event.get("born")), "")
+    where += f"; born in {born}" if born else ""
     return Fault(
         summary=f"{count.value:.0f} of {case.steps:,} steps were not finite{when}{where}.",
         evidence=tuple(found) + tuple(Evidence(summary="gradient not finite", layer=name) for name in layers),
@@ -70,6 +73,7 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
 @rule(
     code="OPT002",
     severity=Severity.HIGH,
+    live=True,
     needs=("gradient.norm",),
     threshold=10.0,
     unit="× median",
@@ -139,7 +143,14 @@ def _steep(case: Case) -> Fault | None:
     norm, loss = case.series("gradient.norm"), case.series("train.loss")
     first = [float(series.value[0]) for series in sampled_columns(case, "gradient.weight_norm").values()]
     early, level = norm.value[:START], np.abs(loss.value[:START])
-    if not first or early.size < START or level.size < START or not np.median(level) > 0:
+    if (
+        not first
+        or not early.size
+        or norm.step[0] > START
+        or early.size < START
+        or level.size < START
+        or not np.median(level) > 0
+    ):
         return None
     steepness = float(np.median(early) * np.linalg.norm(first) / np.median(level))
     if not STEEP < steepness < np.inf:

@@ -26,6 +26,7 @@ PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 @rule(
     code="OPT004",
     severity=Severity.MEDIUM,
+    live=True,
     needs=("train.loss",),
     threshold=8.0,
     unit="robust z",
@@ -157,6 +158,7 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
 @rule(
     code="OPT006",
     severity=Severity.HIGH,
+    live=True,
     needs=("gradient.update_ratio",),
     threshold=0.04,
     unit="× weight",

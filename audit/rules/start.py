@@ -29,6 +29,7 @@ def _scale_input(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT018",
     severity=Severity.HIGH,
+    live=True,
     needs=("activation.first_step",),
     threshold=10.0,
     unit="× unit scale",
@@ -87,6 +88,7 @@ def _initialise(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT019",
     severity=Severity.HIGH,
+    live=True,
     needs=("activation.first_step",),
     threshold=10.0,
     unit="× input",
@@ -176,6 +178,7 @@ def _activate(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT020",
     severity=Severity.MEDIUM,
+    live=True,
     needs=("activation.first_step",),
     threshold=0.0,
     unit="pairs of layers",
@@ -227,6 +230,7 @@ def _draw(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT021",
     severity=Severity.HIGH,
+    live=True,
     needs=("optimizer.facts",),
     threshold=0.999,
     unit="cosine",
@@ -280,6 +284,7 @@ def _give_to_optimizer(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT012",
     severity=Severity.HIGH,
+    live=True,
     needs=("optimizer.facts",),
     threshold=0.0,
     unit="parameters",
@@ -339,6 +344,7 @@ def _eval(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT022",
     severity=Severity.MEDIUM,
+    live=True,
     needs=("activation.validation",),
     threshold=0.0,
     unit="layers or calls",

@@ -26,6 +26,7 @@ def _bfloat(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT008",
     severity=Severity.HIGH,
+    live=True,
     needs=("gradient.norm",),
     threshold=0.05,
     unit="share of the steps",
@@ -80,6 +81,7 @@ def _clip_higher(case: Case, fault: Fault) -> Mitigation | None:
 @rule(
     code="OPT009",
     severity=Severity.MEDIUM,
+    live=True,
     needs=("gradient.clip_ratio",),
     threshold=0.9,
     unit="share of the steps",
@@ -137,6 +139,7 @@ def _clear(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT013",
     severity=Severity.HIGH,
+    live=True,
     needs=("optimizer.stale_norm",),
     threshold=0.5,
     unit="share of the samples",

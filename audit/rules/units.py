@@ -25,6 +25,7 @@ def _revive(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT016",
     severity=Severity.HIGH,
+    live=True,
     needs=("activation.dead_share",),
     threshold=0.5,
     unit="share of the units",
@@ -86,6 +87,7 @@ def _smaller_weights(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="OPT017",
     severity=Severity.HIGH,
+    live=True,
     needs=("activation.saturated_share",),
     threshold=0.5,
     unit="share of the inputs",

@@ -66,6 +66,36 @@ def test_two_ranks_share_one_record(tmp_path: Path, breaks: str) -> None:
     _lose_what_rank_one_said(folder)
 
 
+STOPPED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import lightning as L
+from lightning.pytorch.strategies import DDPStrategy
+from groundwire.callbacks import AuditCallback, audit
+from test_warning import BROKEN, Breaking
+from material import fit, trainer
+
+audit.AGREE = 4
+L.seed_everything(1, verbose=False)
+callback = AuditCallback(carbon=None, overfitting=None, on_finding={{"non-finite": "stop"}})
+strategy = DDPStrategy(process_group_backend="gloo")
+runner = trainer(Path({folder!r}), callback, strategy=strategy, devices=2, max_epochs=20)
+fit(runner, Breaking())
+assert BROKEN <= runner.global_step <= BROKEN + 4, runner.global_step
+"""
+
+
+@pytest.mark.slow
+def test_all_ranks_stop_together(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(STOPPED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    done = subprocess.run([sys.executable, "-W", "ignore", str(script)], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (folder,) = (tmp_path / "groundwire").iterdir()
+    assert "stopped at step" in audit_of(str(folder))["run"]["notes"][0]
+
+
 def _lose_what_rank_one_said(folder: Path) -> None:
     """Cut the last line of rank 1's events, then delete them: both are noticed."""
     events = folder / "events-rank1.jsonl"
