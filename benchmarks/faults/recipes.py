@@ -19,15 +19,15 @@ DATA = {
     "transformer": ("text",), "gan": ("digits",), "autoencoder": ("digits",), "contrastive": ("digits",),
     "lora": ("digits",),
 }  # fmt: skip
-RATES = {"sgd": 0.1, "momentum": 0.02, "adam": 2e-3, "adamw": 2e-3, "lion": 3e-4, "adafactor": 1e-2}
+RATES = {"sgd": 0.06, "momentum": 0.02, "adam": 2e-3, "adamw": 2e-3, "lion": 3e-4, "adafactor": 1e-2}
 FACTORS = {  # where a rate of `RATES` is too low or too high for an architecture
     ("cnn", "lion"): 2.5, ("cnn", "adam"): 2.0, ("cnn", "adamw"): 2.0,
-    ("lstm", "sgd"): 2.5, ("lstm", "momentum"): 4.0, ("lstm", "lion"): 3.0, ("lstm", "adam"): 2.0,
+    ("lstm", "sgd"): 4.0, ("lstm", "momentum"): 4.0, ("lstm", "lion"): 3.0, ("lstm", "adam"): 2.0,
     ("lstm", "adamw"): 2.0,
-    ("transformer", "sgd"): 2.0, ("transformer", "lion"): 3.0,
-    ("gan", "momentum"): 0.3,
+    ("transformer", "sgd"): 3.0, ("transformer", "lion"): 3.0,
+    ("gan", "sgd"): 1.5, ("gan", "momentum"): 0.3, ("gan", "adam"): 0.5, ("gan", "adamw"): 0.5,
     ("autoencoder", "sgd"): 8.0, ("autoencoder", "momentum"): 8.0, ("autoencoder", "lion"): 2.0,
-    ("lora", "sgd"): 0.5, ("lora", "momentum"): 0.3, ("lora", "adam"): 2.0, ("lora", "adamw"): 2.0,
+    ("lora", "sgd"): 0.8, ("lora", "momentum"): 0.3, ("lora", "adam"): 2.0, ("lora", "adamw"): 2.0,
     ("lora", "lion"): 4.0, ("lora", "adafactor"): 6.0,
 }  # fmt: skip
 BATCHES = (16, 24, 32, 48, 64)
@@ -83,7 +83,7 @@ def draw(architecture: str, optimizer: str, topic: str, seed: int, **chosen: Any
     rate = RATES[optimizer] * FACTORS.get((architecture, optimizer), 1.0)
     recipe = Recipe(
         architecture=architecture,
-        data=_data(dice, architecture, chosen),
+        data=_data(dice.choice(DATA[architecture]), architecture, chosen),
         optimizer=optimizer,
         seed=zlib.crc32(key.encode()) % 2**31,
         lr=float(f"{rate * 2 ** dice.uniform(-0.7, 0.5):.2g}"),
@@ -101,9 +101,10 @@ def draw(architecture: str, optimizer: str, topic: str, seed: int, **chosen: Any
     return replace(_fitting(recipe), **chosen)
 
 
-def _data(dice: random.Random, architecture: str, chosen: dict[str, Any]) -> str:
-    drawn = dice.choice(DATA[architecture])
-    return str(chosen.get("data", drawn))
+def _data(drawn: str, architecture: str, chosen: dict[str, Any]) -> str:
+    """Return the data set that was chosen, where it fits the architecture."""
+    wanted = chosen.pop("data", drawn)
+    return wanted if wanted in DATA[architecture] else drawn
 
 
 def _fitting(recipe: Recipe) -> Recipe:
@@ -116,7 +117,10 @@ def _fitting(recipe: Recipe) -> Recipe:
     if recipe.architecture == "contrastive":
         return replace(recipe, drop_last=True, batch_size=max(32, recipe.batch_size))
     if recipe.data in {"cancer", "diabetes"}:  # 400 examples are learned by heart in no time
-        return replace(recipe, depth=min(2, recipe.depth), width=32, lr=float(f"{recipe.lr / 3:.2g}"))
+        share = 0.6 if recipe.optimizer == "lion" else 0.33
+        return replace(recipe, depth=min(2, recipe.depth), width=32, lr=float(f"{share * recipe.lr:.2g}"))
+    if recipe.architecture == "lstm":
+        return replace(recipe, clip=recipe.clip or 1.0)
     if recipe.architecture == "autoencoder":
         return replace(recipe, dropout=0.0, depth=min(2, recipe.depth))
     return recipe

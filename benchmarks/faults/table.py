@@ -55,9 +55,9 @@ class Judged:
 
     @property
     def delay(self) -> int | None:
-        """Steps from injection to the step that the finding names; None when it names none."""
+        """Steps from injection to the step that the finding names, negative before it; None when it names none."""
         step = next((step for name, step in self.alarms if name == self.case.fault), None)
-        return None if step is None else max(0, step - self.case.injected_at)
+        return None if step is None else step - self.case.injected_at
 
 
 def judge_case(case: Case, folder: Path) -> Judged:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 import lightning as L
@@ -22,6 +21,13 @@ from .recipes import Recipe
 
 CODE = 8  # features between encoder and decoder
 NOISE = 16  # features from which the generator draws
+TOLD = (
+    "lr",
+    "weight_decay",
+    "dropout",
+    "width",
+    "depth",
+)  # hyperparameters that a record shows; no fault by its name
 
 
 class Model(L.LightningModule):
@@ -31,7 +37,7 @@ class Model(L.LightningModule):
         super().__init__()
         self.recipe, self.classes = recipe, data.classes
         self.epochs = math.ceil(recipe.steps * recipe.batch_size / len(data.train[0]))
-        self.hparams.update(asdict(recipe))
+        self.hparams.update({name: getattr(recipe, name) for name in TOLD})
         self.build(recipe, data)
 
     def build(self, recipe: Recipe, data: Data) -> None:
