@@ -27,7 +27,7 @@ TOLD = (
     "dropout",
     "width",
     "depth",
-)  # hyperparameters that a record shows; no fault by its name
+)  # in the record: nothing there names a fault
 
 
 class Model(L.LightningModule):
