@@ -109,8 +109,9 @@ def headline(audit: Audit, verdict: Verdict | None) -> Headline:
 
 
 def _without_policy(audit: Audit) -> Headline:
-    worst = min((finding.severity for finding in audit.findings), key=lambda s: s.rank, default=None)
-    found = count(len(audit.findings), "finding")
+    stable = [finding for finding in audit.findings if finding.status == "stable"]
+    worst = min((finding.severity for finding in stable), key=lambda s: s.rank, default=None)
+    found = count(len(stable), "finding")
     text = f"No policy given: {found}" + (f", worst {worst.value.upper()}" if worst else "")
     silent = sum(rule.outcome is Outcome.CLEAR for rule in audit.rules)
     open_ = sum(rule.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for rule in audit.rules)

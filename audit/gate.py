@@ -11,6 +11,7 @@ from . import registry
 from .formats import bounds, interval, number, setting
 from .model import Audit, Finding, Metric, Quality
 from .policy import Limit, Policy
+from .tally import PREFIX, tally
 
 PASS, FAILED, CANNOT_TELL = 0, 1, 3
 HEADLINES = {"pass": "Policy met", "fail": "Policy not met", "unknown": "Cannot tell"}
@@ -86,10 +87,19 @@ class Verdict:
 def decide(audit: Audit, policy: Policy, *, digest_ok: bool = True) -> Verdict:
     """Return what a policy says of an audit; only limits of level `error` decide."""
     hindrance = _hindrance(audit, policy, digest_ok=digest_ok)
+    audit = _of_edition(audit, policy.rules)
     verdicts = tuple(_verdict(limit, audit, hindrance) for limit in policy.limits if limit.level != "off")
     outcomes = {verdict.outcome for verdict in verdicts if verdict.level == "error"}
     outcome = "fail" if "fail" in outcomes else "pass" if outcomes == {"pass"} else "unknown"
     return Verdict(policy=policy.path, outcome=outcome, limits=verdicts)
+
+
+def _of_edition(audit: Audit, edition: str) -> Audit:
+    """Return the audit with findings counted by the rules that a policy pins: an upgrade turns no build red."""
+    rest = [metric for metric in audit.metrics if not metric.name.startswith(PREFIX)]
+    if len(rest) == len(audit.metrics):
+        return audit  # judged before findings were counted: what is not there is not made up
+    return audit.model_copy(update={"metrics": rest + tally(audit.findings, audit.rules, edition)})
 
 
 def _hindrance(audit: Audit, policy: Policy, *, digest_ok: bool) -> Hindrance | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from .escape import visible
-from .model import Audit, Metric
+from .model import EDITIONS, Audit, Metric
 from .registry import LOGGED_PREFIX
 
 ROOM = 0.02  # how much worse than this run the next may be
@@ -19,13 +19,14 @@ HEAD = """\
 # A limit decides, unless its level is "warn" or "off"; a value on the limit is met.
 # What a run has not measured is unknown and no pass; on_missing = "fail" makes it a failure.
 schema = 1
+rules = "{rules}"  # the edition whose findings count: an upgrade turns nothing red by itself
 """
 
 
 def policy_text(audit: Audit) -> str:
     """Return the text of a policy.toml whose limits fit what this run measured."""
     blocks = [block for block in _blocks(audit) if block]
-    head = HEAD.format(run=visible(audit.run.id))
+    head = HEAD.format(run=visible(audit.run.id), rules=EDITIONS[-1])
     if not any(WARN not in block.splitlines() for block in blocks):
         blocks.append(_block("finished", "gradient.nonfinite_steps", maximum=0, note="no step may break"))
     return head + "".join(f"\n{block}" for block in blocks)
@@ -37,6 +38,9 @@ def _blocks(audit: Audit) -> Iterator[str]:
         yield _block("overfitting", "overfitting.gap", maximum=0.1, note="validation minus training loss, eval mode")
     if _value(audit, "gradient.nonfinite_steps") is not None:
         yield _block("nonfinite", "gradient.nonfinite_steps", maximum=0, note="NaN or infinite steps")
+    if _value(audit, "findings.high") is not None:
+        note = "findings of severity high, by the rules of the edition above"
+        yield _block("findings", "findings.high", maximum=0, level="warn", note=note)
     yield _toxicity(audit)
     energy = _value(audit, "carbon.energy_kwh")
     if energy is not None:

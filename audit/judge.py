@@ -11,6 +11,7 @@ import numpy as np
 
 from .measures import measure
 from .model import (
+    EDITIONS,
     Audit,
     Checkpoint,
     Finding,
@@ -22,11 +23,13 @@ from .model import (
     RuleOutcome,
     Run,
     RunStatus,
+    Severity,
 )
 from .record import Record
 from .rules import RULES
 from .rules.case import Case
-from .rules.declaration import EDITION, CannotTellError, Fault, Rule
+from .rules.declaration import CannotTellError, Fault, Rule
+from .tally import tally
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +49,9 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     metrics = [_bound(metric, checkpoints) for metric in measure(record)]
     case = Case(record, steps=_steps(record), metrics=metrics, configuration=dict(record.run.configuration))
     outcomes = [(rule, *_ask(rule, case, record)) for rule in rules]
-    fired = {rule.name: rule.code for rule, _, fault, _ in outcomes if fault is not None}
+    fired = {rule.name: (rule, fault) for rule, _, fault, _ in outcomes if fault is not None}
     findings = [_finding(rule, fault, cures, fired) for rule, _, fault, cures in outcomes if fault is not None]
+    metrics += tally(findings, [outcome for _, outcome, _, _ in outcomes], EDITIONS[-1])
     run = _run(record)
     return Audit(
         run=run,
@@ -104,18 +108,34 @@ def _hindrance(rule: Rule, case: Case, record: Record) -> str:
     return f"{missing[0]} was not recorded" + (f": {reasons[-1]}" if reasons else "")
 
 
-def _finding(rule: Rule, fault: Fault, mitigations: list[Mitigation], fired: dict[str, str]) -> Finding:
+def _cause(rule: Rule, fault: Fault, fired: dict[str, tuple[Rule, Fault]]) -> str | None:
+    """Return the code of the first finding that explains this one: one that did not begin later."""
+    for name in rule.follows_from:
+        if name not in fired:
+            continue
+        cause, earlier = fired[name]
+        # Where each may explain the other, the one that began first does.
+        mutual = rule.name in cause.follows_from
+        begun = (earlier.step or 0) < (fault.step or 0) if mutual else (earlier.step or 0) <= (fault.step or 0)
+        if begun or (not mutual and None in (earlier.step, fault.step)):
+            return cause.code
+    return None
+
+
+def _finding(
+    rule: Rule, fault: Fault, mitigations: list[Mitigation], fired: dict[str, tuple[Rule, Fault]]
+) -> Finding:
     return Finding(
         rule=rule.code,
         name=rule.name,
-        severity=rule.severity,
+        severity=rule.severity if rule.status == "stable" else Severity.INFO,
         confidence=fault.confidence,
         status=rule.status,
-        edition=EDITION,
+        edition=rule.since,
         summary=fault.summary,
         evidence=list(fault.evidence),
         mitigations=mitigations,
-        follows_from=next((fired[name] for name in rule.follows_from if name in fired), None),
+        follows_from=_cause(rule, fault, fired),
         step=fault.step,
     )
 

@@ -157,7 +157,7 @@ class Finding(Document):
     severity: Severity
     confidence: Confidence
     status: str
-    edition: str
+    edition: str = Field(description="edition of the rules since which this one counts")
     summary: str
     evidence: list[Evidence]
     mitigations: list[Mitigation] = []
@@ -218,12 +218,16 @@ class Run(Document):
     damage: list[str] = Field(default=[], description="files whose checksums do not fit")
 
 
+EDITIONS = ("2026.11",)  # of the rules, oldest first
+
+
 class Audit(Document):
     """Everything that a gate or a report needs to know of one run."""
 
     schema_version: int = SCHEMA_VERSION
     run: Run
     metrics: list[Metric] = []
+    edition: str = EDITIONS[-1]
     findings: list[Finding] = []
     rules: list[RuleOutcome] = []
     monitors: list[MonitorReport] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,10 +97,10 @@ class FindingView:
     chart: Chart | None
 
 
-def findings(audit: Audit, reader: Reader, *, samples: Samples) -> list[FindingView]:
+def findings(found: Sequence[Finding], reader: Reader, *, samples: Samples) -> list[FindingView]:
     """Return the findings in the order of the audit, the first of them with charts."""
     views = []
-    for index, finding in enumerate(audit.findings[:MOST_FINDINGS]):
+    for index, finding in enumerate(found[:MOST_FINDINGS]):
         chart = of_evidence(reader, finding.rule, finding.evidence) if index < MOST_FINDING_CHARTS else None
         views.append(FindingView(finding=_veiled(finding, samples), chart=chart))
     return views
@@ -151,6 +151,8 @@ def families(audit: Audit, reader: Reader) -> list[Family]:
     grouped: dict[str, list[Metric]] = {name: [] for name in TITLES}
     for metric in audit.metrics:
         known = registry.metric(metric.name)
+        if known and known.family == "findings":
+            continue  # they are counted from what stands above
         family = known.family if known and known.family in grouped else "other"
         grouped[family].append(metric)
     sections = [_family(name, metrics, audit, reader) for name, metrics in grouped.items()]

@@ -12,12 +12,12 @@ from typing import Any
 from . import registry
 from .errors import UsageError
 from .escape import visible
-from .model import RunStatus
+from .model import EDITIONS, RunStatus
 
 SCHEMA = 1
 LEVELS = ("error", "warn", "off")
 ON_MISSING = ("unknown", "fail")
-TOP_KEYS = ("schema", "limits", "allow_status")
+TOP_KEYS = ("schema", "limits", "allow_status", "rules")
 LIMIT_KEYS = ("metric", "max", "min", "level", "on_missing", "labels")
 
 
@@ -46,11 +46,12 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """All limits of a release, and which runs beside finished ones may be judged at all."""
+    """All limits of a release, which runs beside finished ones may be judged at all, and which rules count."""
 
     path: str
     limits: tuple[Limit, ...]
     allow_status: tuple[str, ...] = (RunStatus.FINISHED.value,)
+    rules: str = EDITIONS[-1]
 
 
 def load_policy(path: Path) -> Policy:
@@ -90,7 +91,7 @@ def parse_policy(document: Mapping[str, Any], path: str) -> Policy:
         raise UsageError(
             f'{path} enforces no limit: give at least one [limits.…] with level = "error", or nothing would be gated.'
         )
-    return Policy(path=path, limits=found, allow_status=_statuses(document, path))
+    return Policy(path=path, limits=found, allow_status=_statuses(document, path), rules=_edition(document, path))
 
 
 def _schema(value: Any, path: str) -> None:
@@ -173,6 +174,15 @@ def _statuses(document: Mapping[str, Any], path: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(status in known for status in value):
         raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {_shown(value)}.")
     return tuple(dict.fromkeys([RunStatus.FINISHED.value, *value]))  # a finished run needs no permission
+
+
+def _edition(document: Mapping[str, Any], path: str) -> str:
+    value = document.get("rules", EDITIONS[-1])
+    if value not in EDITIONS:
+        raise UsageError(
+            f"{path}: rules must be an edition of the rules, {', '.join(EDITIONS)}, got {_shown(value)}."
+        )
+    return str(value)
 
 
 def _shown(value: Any) -> str:

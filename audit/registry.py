@@ -37,6 +37,12 @@ class Quantity:
 
 
 METRICS: tuple[Quantity, ...] = (
+    Quantity(name="findings.critical", unit="", family="findings", run_level=True,
+             meaning="Critical findings of stable rules that follow from no other finding"),
+    Quantity(name="findings.high", unit="", family="findings", run_level=True,
+             meaning="The same of severity high"),
+    Quantity(name="findings.medium", unit="", family="findings", run_level=True,
+             meaning="The same of severity medium"),
     Quantity(name="carbon.energy_kwh", unit="kWh", family="carbon", run_level=True,
              meaning="Energy of CPU, GPU and memory over all attempts, before PUE"),
     Quantity(name="carbon.emissions_kg", unit="kg", family="carbon", run_level=True,
@@ -64,6 +70,8 @@ METRICS: tuple[Quantity, ...] = (
 SERIES: tuple[Quantity, ...] = (
     Quantity(name="train.loss", unit="loss", family="overfitting", table="steps",
              meaning="Loss of the training step, as the module returned it"),
+    Quantity(name="data.batch_size", unit="", family="optimisation", table="steps", better="neither",
+             meaning="Examples in the batch: the length of its first tensor"),
     Quantity(name="optimizer.lr", unit="", family="optimisation", table="steps", better="neither",
              meaning="Learning rate of the optimizer's first parameter group"),
     Quantity(name="gradient.norm", unit="", family="optimisation", table="steps", better="neither",
@@ -80,7 +88,7 @@ SERIES: tuple[Quantity, ...] = (
     Quantity(name="optimizer.stale_norm", unit="", family="optimisation", table="optimizer",
              meaning="L2 norm of what is left in the gradients when a backward pass begins, sampled"),
     Quantity(name="activation.dead_share", unit="share", family="optimisation", table="activation.dead_share",
-             by="layer", meaning="Share of a rectifier's units that were zero on all of at least 256 rows"),
+             by="layer", meaning="Share of a rectifier's units that were zero on all of at least 128 rows"),
     Quantity(name="activation.saturated_share", unit="share", family="optimisation",
              table="activation.saturated_share", by="layer",
              meaning="Share of the inputs of tanh and sigmoid beyond ±5, sampled"),

@@ -76,6 +76,8 @@ def _content(
     reader = Reader(record if charts else None)
     sections = page.families(audit, reader)
     shown, total = page.sample_views(reader, samples)
+    stable = [finding for finding in audit.findings if finding.status == "stable"]
+    preview = [finding for finding in audit.findings if finding.status != "stable"]
     return {
         "audit": audit,
         "run": audit.run,
@@ -85,8 +87,9 @@ def _content(
         "closest": firstscreen.closest(verdict),
         "facts": page.facts(audit),
         "notices": page.notices(audit, digest_ok=digest_ok),
-        "findings": page.findings(audit, reader, samples=samples),
-        "more_findings": max(0, len(audit.findings) - page.MOST_FINDINGS),
+        "findings": page.findings(stable, reader, samples=samples),
+        "previews": page.findings(preview, reader, samples=samples),
+        "more_findings": max(0, len(stable) - page.MOST_FINDINGS),
         "families": sections,
         "samples": shown,
         "sample_total": total,

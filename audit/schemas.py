@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import Audit, RunStatus
+from .model import EDITIONS, Audit, RunStatus
 from .policy import LEVELS, ON_MISSING, SCHEMA
 from .registry import LOGGED_PREFIX, METRICS
 from .runfile import RunFile
@@ -42,6 +42,7 @@ def _policy() -> dict[str, Any]:
                 "items": {"enum": [status.value for status in RunStatus]},
                 "description": "runs that may be judged beside finished ones",
             },
+            "rules": {"enum": list(EDITIONS), "description": "edition of the rules whose findings count"},
             "limits": {
                 "type": "object",
                 "additionalProperties": _limit(),

@@ -15,7 +15,7 @@ from .monitor import Monitor, guarded
 from .observer import Observer, Seen
 from .schedule import Thinning
 
-ROWS = 256  # examples (or positions) over which a unit must stay silent to count as dead
+ROWS = 128  # examples (or positions) over which a unit must stay silent to count as dead
 
 
 class ActivationMonitor(Monitor):
@@ -25,7 +25,7 @@ class ActivationMonitor(Monitor):
     called a second time. Compiled and scripted models are not observed.
 
     Records:
-        activation.dead_share: Share of a rectifier's units that were zero on all of at least 256 rows.
+        activation.dead_share: Share of a rectifier's units that were zero on all of at least 128 rows.
         activation.saturated_share: Share of the inputs of tanh and sigmoid beyond ±5.
         activation.first_step: Event with what went into each layer of the first step and what came out, layers
             that follow each other without anything between, and the first classification loss.

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from .batches import batch_size
+
 if TYPE_CHECKING:
     from .session import Session
 
@@ -174,9 +176,11 @@ class Monitor(Callback):
             log.warning("groundwire: nothing is recorded, training goes on: %s: %s", type(error).__name__, error)
 
     @leading
-    def on_train_batch_start(self, session: Session, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_start(
+        self, session: Session, trainer: Trainer, pl_module: LightningModule, batch: Any, *_: Any
+    ) -> None:
         """Count batches."""
-        session.batch_start(trainer)
+        session.batch_start(trainer, batch_size(batch))
 
     @leading
     def on_save_checkpoint(self, session: Session, trainer: Trainer, *_: Any) -> None:

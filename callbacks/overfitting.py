@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..audit.series import Rows
 from ..audit.statistics import welch_interval
+from .batches import batch_size
 from .isolation import Logged, isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded, loss_in
@@ -310,13 +311,6 @@ class _Probe:
     def _copy(self, tensor: Tensor) -> Tensor:
         self._bytes += tensor.numel() * tensor.element_size()
         return tensor.detach().to("cpu", copy=True)
-
-
-def batch_size(batch: Any) -> int:
-    """Return the length of the first tensor in a batch; 1 when there is none."""
-    found: list[int] = []
-    apply_to_collection(batch, Tensor, lambda tensor: found.append(tensor.shape[0] if tensor.ndim else 1))
-    return found[0] if found else 1
 
 
 def _half_width(train: _Losses, val: _Losses) -> float | None:

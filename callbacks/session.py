@@ -60,6 +60,7 @@ class Session:
         self._urgent = False
         self._pending: dict[tuple[int, int], dict[str, float | Tensor]] = {}
         self._seen: dict[str, Any] = {}
+        self._size = 1
         self._flushed = 0.0
 
     # Joining
@@ -115,9 +116,10 @@ class Session:
         """Return the key of a row written now."""
         return self.batch, step, optimizer, time.monotonic() - self.started
 
-    def batch_start(self, trainer: Trainer) -> None:
-        """Count a batch."""
+    def batch_start(self, trainer: Trainer, size: int) -> None:
+        """Count a batch of `size` examples."""
         self.batch += 1
+        self._size = size
         self._note_checkpoints(trainer)
         if not self._announced:
             self._announced = True
@@ -155,6 +157,7 @@ class Session:
             parts = trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1
             next(reversed(self._pending.values()))["train.loss"] = loss * parts if parts > 1 else loss
         for (step, optimizer), values in self._pending.items():
+            values["data.batch_size"] = float(self._size)
             self._steps.add(self.key(step, optimizer), values)
         self._pending.clear()
         self.seconds += time.perf_counter() - started

@@ -75,6 +75,14 @@ class Case:
             raise CannotTellError("several optimizers share the training: their losses need not fall")
         return self.series("train.loss")
 
+    def whole(self, series: Series) -> NDArray[np.bool_]:
+        """Return which points are of batches at least half as large as usual: small ones make noise."""
+        size = self.series("data.batch_size")
+        if not len(size):
+            return np.ones(len(series), dtype=bool)
+        small = size.step[size.value < 0.5 * np.median(size.value)]
+        return ~np.isin(series.step, small)
+
     def columns(self, name: str) -> tuple[str, ...]:
         """Return the columns of a series that has many."""
         return self._record.columns(name)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ..model import Confidence, Evidence, Mitigation, Severity
+from ..model import EDITIONS, Confidence, Evidence, Mitigation, Severity
 
 if TYPE_CHECKING:
     from .case import Case
 
-EDITION = "2026.11"
 HEADINGS = ("What it detects", "Why it matters", "Example", "Known limits", "References")
 
 
@@ -43,7 +42,9 @@ class Rule:
         code: Stable code, never reused.
         name: States the flaw.
         severity: How much a finding matters.
-        status: `preview` rules may change within an edition.
+        status: Whether a benchmark has proven it; `preview` rules may change within an edition, are shown apart
+            as `info`, and count for no limit.
+        since: Edition in which it came to count.
         needs: Series or metrics without which the rule is unknown.
         threshold: Default limit, in `unit`.
         unit: Unit of `threshold`.
@@ -59,6 +60,7 @@ class Rule:
     name: str
     severity: Severity
     status: Literal["stable", "preview"]
+    since: str
     needs: tuple[str, ...]
     threshold: float
     unit: str
@@ -89,6 +91,7 @@ def rule(
     threshold: float,
     unit: str,
     status: Literal["stable", "preview"] = "stable",
+    since: str = EDITIONS[0],
     follows_from: tuple[str, ...] = (),
     live: bool = False,
     short_run: bool = False,
@@ -102,6 +105,7 @@ def rule(
             name=judge.__name__.replace("_", "-"),
             severity=severity,
             status=status,
+            since=since,
             needs=needs,
             threshold=threshold,
             unit=unit,

@@ -12,6 +12,7 @@ from .evidence import at, clip, fall, look_at_batch, lower_rate, medians, names,
 
 IN_A_ROW = 3
 START = 20  # steps
+ONE_EVENT = 30  # steps within which jumps belong together
 STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 
 
@@ -78,7 +79,7 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     threshold=10.0,
     unit="× median",
     follows_from=("non-finite", "unscaled-input", "bad-init-scale", "missing-zero-grad", "saturated-units",
-                  "updates-too-large"),
+                  "dead-units", "updates-too-large"),
     remedies=(clip, lower_rate),
 )  # fmt: skip
 def exploding_gradient(case: Case, threshold: float) -> Fault | None:
@@ -89,7 +90,8 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
         steps before, or three in a row whose robust z score is above 6 and whose norm is above three medians; or,
         in the first twenty steps, a median of |gradient| · |weights| / loss above 500, which says by how many
         times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
-        tenfold just before.
+        tenfold just before, where the loss came back within 30 steps, where batches are less than half as large
+        as usual, or where norms stay below those of the first steps.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -114,13 +116,16 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
 def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
     z, median = robust_z(norm.value)
     finite = np.isfinite(norm.value)
+    # A model that has learned all there is has norms near zero, which jump as they like.
+    finite &= case.whole(norm) & (norm.value > np.median(norm.value[:START]))
     high = finite & (norm.value > threshold * median)
     run = finite & (z > 6) & (norm.value > 3 * median)
     steady = np.convolve(run, np.ones(IN_A_ROW), mode="valid") >= IN_A_ROW
     if high.sum() < IN_A_ROW and not steady.any():
         return None
     places = np.flatnonzero(high) if high.sum() >= IN_A_ROW else np.flatnonzero(steady)
-    if _rate_was_raised(case, int(norm.step[places[0]])):
+    began, ended = int(norm.step[places[0]]), int(norm.step[places[-1]])
+    if _rate_was_raised(case, began) or (ended - began < ONE_EVENT and _recovers(case, began)):
         return None
     worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
     times = float(norm.value[worst] / median[worst])
@@ -130,6 +135,14 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         evidence=(at(norm, worst, threshold * float(median[worst])),),
         step=int(norm.step[places[0]]),
     )
+
+
+def _recovers(case: Case, step: int) -> bool:
+    """Return whether the loss comes back to what it was before `step`: one bad batch, not an explosion."""
+    loss = case.series("train.loss")
+    before = loss.value[(loss.step < step) & (loss.step >= step - START)]
+    after = loss.value[(loss.step > step + ONE_EVENT) & (loss.step <= step + ONE_EVENT + START)]
+    return before.size > 0 and after.size > 0 and float(np.median(after)) < 1.5 * float(np.median(before))
 
 
 def _rate_was_raised(case: Case, step: int) -> bool:

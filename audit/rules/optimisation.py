@@ -38,8 +38,9 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     """Flags steps whose loss stands far above the losses before it.
 
     What it detects:
-        A robust z score of the log loss above `threshold`, or above 6 in loss and gradient norm at the same
-        step; and a loss of at least one and a half times the trailing median.
+        A robust z score of the log loss above `threshold`, or above half of it in the loss and above all of it in
+        the gradient norm of the same step; and a loss of at least one and a half times the trailing median.
+        Batches less than half as large as usual, as the last one of an epoch, do not count.
 
     Why it matters:
         After a spike a run may need hundreds of steps to come back, and some never do.
@@ -62,9 +63,8 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     both = np.zeros(len(loss), dtype=bool)
     if len(norm):
         norm_z = np.interp(loss.step, norm.step, robust_z(norm.value)[0])
-        both = (z > 6) & (norm_z > 6)
-    with np.errstate(invalid="ignore"):
-        places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median))
+        both = (z > threshold / 2) & (norm_z > threshold)
+    places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median) & case.whole(loss))
     if not places.size:
         return None
     worst = int(places[np.argmax(z[places])])

@@ -111,7 +111,8 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
         Weights drawn from N(0, 5).
 
     Known limits:
-        Branches that begin at zero on purpose are left out. Contrastive losses with a low temperature begin above
+        Branches that begin at zero on purpose are left out, and so is the first loss of a model with frozen
+        parameters. Contrastive losses with a low temperature begin above
         the logarithm.
 
     References:
@@ -137,7 +138,8 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
             ),
             step=1,
         )
-    return _guess(seen)
+    frozen = (case.number("model.trainable_parameters") or 0) < (case.number("model.parameters") or 0)
+    return None if frozen else _guess(seen)  # a model that was trained before may be wrong and sure of it
 
 
 def _gain(layer: dict[str, Any]) -> float:

@@ -37,10 +37,10 @@ def skipped_steps(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         After the first twenty steps more than `threshold` of 200 successive steps (or of all that are left) were
-        skipped because gradients overflowed, and at least five; or the scale fell below one.
+        skipped because gradients overflowed, and at least five; or the scale fell to one.
 
     Why it matters:
-        A skipped step costs as much as one that learns. A scale below one means that the loss itself is near the
+        A skipped step costs as much as one that learns. A scale of one scales nothing: the loss itself is near the
         end of the number range.
 
     Example:
@@ -52,21 +52,20 @@ def skipped_steps(case: Case, threshold: float) -> Fault | None:
     References:
         Micikevicius et al. 2018, Mixed Precision Training.
     """
-    events = [event for event in case.events("skipped_step") if event["step"] > SETTLING]
-    steps = np.array([event["step"] for event in events])
+    events = case.events("skipped_step")
+    steps = np.array([event["step"] for event in events if event["step"] > SETTLING])
     window = max(1, min(200, case.steps - SETTLING))
     counts = [int(((steps >= step) & (steps < step + window)).sum()) for step in steps]
-    tiny = [event["step"] for event in events if isinstance(event.get("scale"), float) and event["scale"] < 1]
+    tiny = [event["step"] for event in events if isinstance(event.get("scale"), float) and event["scale"] <= 1]
     most = max(counts, default=0)
     if (most < 5 or most / window <= threshold) and not tiny:
         return None
+    first = int(steps[int(np.argmax(counts))]) if most else tiny[0]
+    told = f"The gradient scaler skipped {most} of {window} steps from step {first:,} on"
     return Fault(
-        summary=f"The gradient scaler skipped {most} of {window} steps from step {steps[int(np.argmax(counts))]:,} on"
-        + (f"; its scale fell below 1 at step {tiny[0]:,}." if tiny else "."),
-        evidence=(
-            Evidence(summary="skipped", step=int(steps[0]), value=most / window, limit=threshold, unit="share"),
-        ),
-        step=int(steps[0]),
+        summary=f"{told}; its scale fell to 1 at step {tiny[0]:,}." if tiny else f"{told}.",
+        evidence=(Evidence(summary="skipped", step=first, value=most / window, limit=threshold, unit="share"),),
+        step=first,
     )
 
 
@@ -216,8 +215,9 @@ def over_regularised(case: Case, threshold: float) -> Fault | None:
     """Flags models that their regularisation keeps from learning.
 
     What it detects:
-        There is weight decay, and the median over layers of the norm of the weights has fallen below `threshold`
-        times what it was; or a dropout layer takes out eight units of ten or more.
+        Weight decay alone, times the learning rates of all steps, would shrink the weights to a third, and the
+        median over layers of their norm has fallen below `threshold` times what it was; or a dropout layer takes
+        out eight units of ten or more.
 
     Why it matters:
         The weights follow the decay to zero, or too few units are left, and the loss stays where it was.
@@ -238,7 +238,8 @@ def over_regularised(case: Case, threshold: float) -> Fault | None:
             evidence=(Evidence(summary="dropout", value=dropout, limit=0.8, unit="share"),),
             step=0,
         )
-    if not case.number("optimizer.weight_decay"):
+    pull = (case.number("optimizer.weight_decay") or 0.0) * float(case.series("optimizer.lr").value.sum())
+    if pull < 1:
         return None
     columns = sampled_columns(case, "gradient.weight_norm")
     kept = {name: float(s.value[-1] / s.value[0]) for name, s in columns.items() if s.value[0] > 0}

@@ -37,7 +37,7 @@ def dead_units(case: Case, threshold: float) -> Fault | None:
     """Flags rectifiers most of whose units never let anything through.
 
     What it detects:
-        In the last two samples more than `threshold` of a layer's units were zero on all of at least 256 rows.
+        In the last two samples more than `threshold` of a layer's units were zero on all of at least 128 rows.
 
     Why it matters:
         A unit that is zero for every example gets no gradient and never comes back: the layer is as narrow as
@@ -55,7 +55,7 @@ def dead_units(case: Case, threshold: float) -> Fault | None:
     """
     found = sampled_columns(case, "activation.dead_share")
     if all(len(series) < LAST for series in found.values()):
-        raise CannotTellError(f"fewer than {LAST} samples of 256 rows each")
+        raise CannotTellError(f"fewer than {LAST} samples of 128 rows each")
     dead = {name: float(s.value[-LAST:].min()) for name, s in found.items() if len(s) >= LAST}
     worst = sorted(((share, name) for name, share in dead.items() if share > threshold), reverse=True)
     if not worst:

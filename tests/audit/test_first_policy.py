@@ -73,7 +73,7 @@ def test_the_first_policy_is_met_but_for_what_is_wrong(tmp_path: Path) -> None:
     found, _ = load_audit(str(judged_run(tmp_path / "run")))
     (tmp_path / "policy.toml").write_text(policy_text(found))
     limits = {limit.id: limit.outcome for limit in decide(found, load_policy(tmp_path / "policy.toml")).limits}
-    assert limits == {"quality": "pass", "overfitting": "fail", "nonfinite": "pass"}
+    assert limits == {"quality": "pass", "overfitting": "fail", "nonfinite": "pass", "findings": "pass"}
 
 
 def test_an_empty_run_still_gets_a_policy_that_decides(tmp_path: Path) -> None:

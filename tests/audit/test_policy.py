@@ -54,6 +54,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         ({"schema": 2, "new": 3}, "upgrade groundwire"),
         ({"schema": True}, "schema must be 1"),
         ({"schema": 1}, "enforces no limit"),
+        ({"schema": 1, "rules": "1999.01", "limits": {"a": {"metric": "carbon.energy_kwh", "max": 1}}}, "an edition"),
         ({"schema": 1, "limit": {}}, "unknown key 'limit'; did you mean 'limits'"),
         ({"schema": 1, "limits": 3}, "limits must be tables"),
         ({"schema": 1, "limits": {"a": 3}}, "limits.a must be a table"),
