@@ -15,7 +15,8 @@ from .monitor import Monitor, guarded
 from .observer import Observer, Seen
 from .schedule import Thinning
 
-ROWS = 128  # examples (or positions) over which a unit must stay silent to count as dead
+ROWS = 256  # examples (or positions) over which a unit must stay silent to count as dead
+REST = 128  # the same for what is left at the end
 
 
 class ActivationMonitor(Monitor):
@@ -92,6 +93,11 @@ class ActivationMonitor(Monitor):
             self._alive[name] = (known | alive if known.shape == alive.shape else alive), count + rows
         if self._alive and min(count for _, count in self._alive.values()) >= ROWS:
             self._write_dead(key)
+
+    def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count dead units over what has been seen since the last time, if it is worth it."""
+        if self.session is not None and self._alive and min(rows for _, rows in self._alive.values()) >= REST:
+            self._write_dead(self.session.key(trainer.global_step))
 
     def _write_dead(self, key: Key) -> None:
         shares = torch.stack([1 - alive.float().mean() for alive, _ in self._alive.values()])

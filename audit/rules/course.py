@@ -74,7 +74,7 @@ def divergence(case: Case, threshold: float) -> Fault | None:
             Evidence(summary=f"smoothed loss at step {step[worst]:,}", step=int(step[worst]), series="train.loss",
                      value=float(loss[worst]), limit=limit, unit="loss"),
         ),
-        step=max(1, int(step[began]) - WIDTH),
+        step=int(step[began]),
     )  # fmt: skip
 
 

@@ -170,8 +170,8 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; above
-        two and a half times that for plain SGD, whose steps shrink with the gradient. Only parameters with two
-        or more dimensions count, and none that began at zero.
+        two and a half times that for plain SGD, whose steps shrink with the gradient, and for adapters beside
+        frozen weights. Only parameters with two or more dimensions count, and none that began at zero.
 
     Why it matters:
         About 1e-3 is healthy, up to 0.03 is seen in first steps that go well. Beyond it the weights forget within
@@ -190,7 +190,8 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     if not ratios:
         raise CannotTellError("fewer than five samples of the update ratio in the first steps")
     ratio = float(np.median(list(ratios.values())))
-    limit = threshold * (2.5 if case.setting("optimizer.name") in PLAIN else 1.0)
+    frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
+    limit = threshold * (2.5 if frozen or case.setting("optimizer.name") in PLAIN else 1.0)
     if ratio <= limit:
         return None
     layers = sorted(((v, k) for k, v in ratios.items() if v > limit), reverse=True)

@@ -71,7 +71,9 @@ FAULTS: tuple[Fault, ...] = (
           on={"mlp": ("sgd", "momentum"), "cnn": ("adam", "adamw"), "transformer": ADAPTIVE}),
     Fault(name="symmetric-init", inject=wrong_models.symmetric_init, common={"dropout": 0.0, **STEADY},
           on={"mlp": ("sgd", "adam"), "autoencoder": ADAPTIVE, "contrastive": ("momentum", "adam")}),
-    Fault(name="bad-init-scale", inject=wrong_models.bad_init_scale, common={"clip": None},
+    Fault(name="bad-init-scale", inject=wrong_models.bad_init_scale,
+          # Behind tanh it would be saturated-units, as well and at once.
+          common={"clip": None, "activation": ("relu", "gelu", "silu")},
           on={"mlp": ("momentum", "adam"), "transformer": ADAPTIVE, "autoencoder": ADAPTIVE}),
     Fault(name="no-nonlinearity", inject=wrong_models.no_nonlinearity, common={"depth": 2},
           on={"mlp": ("sgd", "adam"), "autoencoder": ADAPTIVE, "regression": ("momentum", "adamw")}),

@@ -28,7 +28,7 @@ FACTORS = {  # where a rate of `RATES` is too low or too high for an architectur
     ("gan", "sgd"): 1.5, ("gan", "momentum"): 0.3, ("gan", "adam"): 0.5, ("gan", "adamw"): 0.5,
     ("autoencoder", "sgd"): 8.0, ("autoencoder", "momentum"): 8.0, ("autoencoder", "lion"): 2.0,
     ("lora", "sgd"): 0.8, ("lora", "momentum"): 0.3, ("lora", "adam"): 2.0, ("lora", "adamw"): 2.0,
-    ("lora", "lion"): 4.0, ("lora", "adafactor"): 6.0,
+    ("lora", "lion"): 2.0, ("lora", "adafactor"): 6.0,
 }  # fmt: skip
 BATCHES = (16, 24, 32, 48, 64)
 
