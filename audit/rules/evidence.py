@@ -13,6 +13,7 @@ from .case import Case, nice, sampled_columns, smooth
 from .declaration import Fault
 
 HEALTHY_RATIO = 1e-3  # update over weight
+HEALTHY_START = 4e-3  # the same in the first 50 steps: what healthy runs of benchmarks/faults have
 NAMED = 3  # layers that a summary names
 WARM_UP = 20
 EARLY = 50  # steps
@@ -52,15 +53,25 @@ def lower_rate(case: Case, fault: Fault) -> Mitigation | None:
 
 def rate_for_healthy_updates(case: Case, fault: Fault) -> Mitigation | None:
     """Recommend the rate at which this run's updates would have been of healthy size."""
-    rate, ratio = case.number("optimizer.lr"), fault.evidence[0].value
+    return _rate_for(case, fault.evidence[0].value, HEALTHY_RATIO)
+
+
+def rate_for_calm_steps(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend the rate at which this run's updates, the first of which are larger, would have been healthy."""
+    early = "first" in fault.evidence[0].summary
+    return _rate_for(case, fault.evidence[0].value, HEALTHY_START if early else HEALTHY_RATIO)
+
+
+def _rate_for(case: Case, ratio: float | None, healthy: float) -> Mitigation | None:
+    rate = case.number("optimizer.lr")
     if rate is None or not ratio:
         return None
-    factor = min(1000.0, max(1e-3, HEALTHY_RATIO / ratio))
+    factor = min(1000.0, max(1e-3, healthy / ratio))
     value = nice(rate * factor)
     return Mitigation(
         text=f"Set the learning rate to {value:g}: at {rate:g} the median update was {ratio:.1e} of the weights.",
         settings={"optimizer.lr": value},
-        gain=f"updates near {HEALTHY_RATIO:g} of the weights",
+        gain=f"updates near {healthy:g} of the weights",
         cost="none" if factor > 1 else "more steps until the loss is low, each of them useful",
         source="update ratio: CS231n, Neural Networks part 3; size scales with the learning rate",
     )

@@ -16,10 +16,12 @@ from .evidence import (
     late_medians,
     look_at_batch,
     overall_ratio,
+    rate_for_calm_steps,
     rate_for_healthy_updates,
     stuck,
 )
 
+LATE_SHARE = 0.3125  # of the limit of the first steps, for those after them: 0.0125
 PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 
 
@@ -163,19 +165,20 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
     threshold=0.04,
     unit="× weight",
     follows_from=("unscaled-input", "missing-zero-grad", "over-regularised", "exploding-gradient"),
-    remedies=(rate_for_healthy_updates,),
+    remedies=(rate_for_calm_steps,),
 )
 def updates_too_large(case: Case, threshold: float) -> Fault | None:
-    """Flags runs whose first steps move the weights by more than a few hundredths of themselves.
+    """Flags runs whose steps move the weights by more than a few hundredths of themselves.
 
     What it detects:
-        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; above
-        two and a half times that for plain SGD, whose steps shrink with the gradient, and for adapters beside
-        frozen weights. Only parameters with two or more dimensions count, and none that began at zero.
+        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`, or
+        later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and for adapters
+        beside frozen weights only the first steps are judged, and by two and a half times that. Parameters with
+        two or more dimensions count, if they did not begin at zero.
 
     Why it matters:
-        About 1e-3 is healthy, up to 0.03 is seen in first steps that go well. Beyond it the weights forget within
-        25 steps where they were: the loss stays high or the model swings from one bad fit to the next.
+        About 1e-3 is healthy; up to 0.035 is seen in first steps that go well, and up to 0.011 later. Beyond it
+        the weights forget where they were: the loss stays high or the model swings from one bad fit to the next.
 
     Example:
         AdamW with a learning rate of 0.1.
@@ -186,12 +189,17 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
     """
-    ratios = early_medians(case)
-    if not ratios:
+    early = early_medians(case)
+    if not early:
         raise CannotTellError("fewer than five samples of the update ratio in the first steps")
-    ratio = float(np.median(list(ratios.values())))
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
-    limit = threshold * (2.5 if frozen or case.setting("optimizer.name") in PLAIN else 1.0)
+    loose = frozen or case.setting("optimizer.name") in PLAIN
+    found = _beyond(early, "the first 50 steps", threshold * (2.5 if loose else 1.0))
+    return found if found is not None or loose else _beyond(late_medians(case), "later steps", LATE_SHARE * threshold)
+
+
+def _beyond(ratios: dict[str, float], when: str, limit: float) -> Fault | None:
+    ratio = float(np.median(list(ratios.values()))) if ratios else 0.0
     if ratio <= limit:
         return None
     layers = sorted(((v, k) for k, v in ratios.items() if v > limit), reverse=True)
@@ -201,12 +209,12 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         for value, name in layers[:NAMED]
     )  # fmt: skip
     total = Evidence(
-        summary="median over layers and the first steps", series="gradient.update_ratio", value=ratio, limit=limit,
+        summary=f"median over layers and {when}", series="gradient.update_ratio", value=ratio, limit=limit,
         unit="× weight",
     )  # fmt: skip
     return Fault(
-        summary=f"The median step moved the weights by {ratio:.1%} of themselves ({len(layers)} of"
-        f" {len(ratios)} layers above {limit:.0%}).",
+        summary=f"The median step moved the weights by {ratio:.1%} of themselves in {when} ({len(layers)} of"
+        f" {len(ratios)} layers above {limit:.1%}).",
         evidence=(total, *worst),
         step=1,
     )

@@ -18,7 +18,7 @@ from .gpt import GPT
 # for a million weights, nothing against learning it by heart, and steps to spare.
 AS_FOUND: dict[str, Any] = {
     "trainer.max_steps": 450,
-    "optimizer.lr": 6e-3,
+    "optimizer.lr": 0.007,
     "optimizer.weight_decay": 0.0,
     "data.batch_size": 32,
     "data.train_bytes": 24_000,

@@ -157,7 +157,7 @@ FAULTY: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "a rate far too high": (
         "updates-too-large",
         {"layers": dict.fromkeys("abc", (1.0, 0.1))},
-        {"optimizer.lr": 0.0001},
+        {"optimizer.lr": 0.0004},
     ),
 }
 

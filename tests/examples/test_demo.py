@@ -31,7 +31,7 @@ def test_nothing_is_recommended_where_nothing_was_found():
 
 
 def test_changes_name_old_and_new_value():
-    assert "optimizer.lr: 0.006 → 0.001" in changes({"optimizer.lr": 0.001})
+    assert "optimizer.lr: 0.007 → 0.001" in changes({"optimizer.lr": 0.001})
 
 
 def test_a_rule_that_could_not_tell_did_not_clear_the_run():
