@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model import Evidence, Mitigation, Severity
 from ..record import Series
@@ -91,7 +92,7 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
         in the first twenty steps, a median of |gradient| · |weights| / loss above 500, which says by how many
         times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
         tenfold just before, where the loss came back within 30 steps, where batches are less than half as large
-        as usual, or where norms stay below those of the first steps.
+        as usual, or where norms stay below those of the first steps or the loss below a tenth of the first.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -125,6 +126,8 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         return None
     places = np.flatnonzero(high) if high.sum() >= IN_A_ROW else np.flatnonzero(steady)
     began, ended = int(norm.step[places[0]]), int(norm.step[places[-1]])
+    if not _loss_is_high(case, norm.step[places]):
+        return None
     if _rate_was_raised(case, began) or (ended - began < ONE_EVENT and _recovers(case, began)):
         return None
     worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
@@ -135,6 +138,13 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         evidence=(at(norm, worst, threshold * float(median[worst])),),
         step=int(norm.step[places[0]]),
     )
+
+
+def _loss_is_high(case: Case, steps: NDArray[np.int64]) -> bool:
+    """Return whether the loss at any of the steps is a tenth of the first losses or more."""
+    loss = case.series("train.loss")
+    level = np.abs(loss.value[np.isin(loss.step, steps)])
+    return not level.size or not np.nanmax(level) < 0.1 * np.median(np.abs(loss.value[:START]))
 
 
 def _recovers(case: Case, step: int) -> bool:

@@ -21,6 +21,7 @@ from .evidence import (
     stuck,
 )
 
+SMALL_BATCH = 3.0  # times the threshold, for batches whose mean is of few examples
 LATE_SHARE = 0.3125  # of the limit of the first steps, for those after them: 0.0125
 PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 
@@ -42,7 +43,7 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     What it detects:
         A robust z score of the log loss above `threshold`, or above half of it in the loss and above all of it in
         the gradient norm of the same step; and a loss of at least one and a half times the trailing median.
-        Batches less than half as large as usual, as the last one of an epoch, do not count.
+        Batches less than half as large as usual, as the last one of an epoch, count from three thresholds on.
 
     Why it matters:
         After a spike a run may need hundreds of steps to come back, and some never do.
@@ -66,7 +67,8 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     if len(norm):
         norm_z = np.interp(loss.step, norm.step, robust_z(norm.value)[0])
         both = (z > threshold / 2) & (norm_z > threshold)
-    places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median) & case.whole(loss))
+    sure = case.whole(loss) | (z > SMALL_BATCH * threshold)
+    places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median) & sure)
     if not places.size:
         return None
     worst = int(places[np.argmax(z[places])])
@@ -171,8 +173,8 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     """Flags runs whose steps move the weights by more than a few hundredths of themselves.
 
     What it detects:
-        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`, or
-        later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and for adapters
+        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`, or,
+        with Adam or AdamW, later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and for adapters
         beside frozen weights only the first steps are judged, and by two and a half times that. Parameters with
         two or more dimensions count, if they did not begin at zero.
 
@@ -195,7 +197,9 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
     found = _beyond(early, "the first 50 steps", threshold * (2.5 if loose else 1.0))
-    return found if found is not None or loose else _beyond(late_medians(case), "later steps", LATE_SHARE * threshold)
+    if found is None and not loose and "Adam" in str(case.setting("optimizer.name")):
+        return _beyond(late_medians(case), "later steps", LATE_SHARE * threshold)
+    return found
 
 
 def _beyond(ratios: dict[str, float], when: str, limit: float) -> Fault | None:
