@@ -174,9 +174,9 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`, or,
-        with Adam or AdamW, later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and for adapters
-        beside frozen weights only the first steps are judged, and by two and a half times that. Parameters with
-        two or more dimensions count, if they did not begin at zero.
+        with Adam or AdamW, later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and
+        for adapters beside frozen weights the limit of the first steps is two and a half times as high.
+        Parameters with two or more dimensions count, if they did not begin at zero.
 
     Why it matters:
         About 1e-3 is healthy; up to 0.035 is seen in first steps that go well, and up to 0.011 later. Beyond it
