@@ -20,6 +20,7 @@ def _name_location(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="CO2001",
     severity=Severity.LOW,
+    status="preview",
     needs=("carbon.energy_kwh",),
     threshold=0.0,
     unit="",
@@ -67,6 +68,7 @@ def _open_counters(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="CO2002",
     severity=Severity.INFO,
+    status="preview",
     needs=("carbon.energy_kwh",),
     threshold=0.5,
     unit="share of the energy",

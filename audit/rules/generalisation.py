@@ -62,6 +62,7 @@ def _more_data(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="GEN001",
     severity=Severity.HIGH,
+    status="preview",
     needs=("overfitting.gap", "overfitting.val_loss"),
     threshold=5.0,
     unit="% above the lowest validation loss",
@@ -113,6 +114,7 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
 @rule(
     code="GEN002",
     severity=Severity.MEDIUM,
+    status="preview",
     needs=("overfitting.val_loss",),
     threshold=20.0,
     unit="% of the steps",
