@@ -172,11 +172,11 @@ def rules(
     from .rules import RULES
 
     if chosen is Listing.JSON:
-        fields = ("code", "name", "status", "flaw", "needs", "threshold", "unit")
+        fields = ("code", "name", "status", "since", "flaw", "needs", "threshold", "unit")
         listed = [{f: getattr(r, f) for f in fields} | {"severity": r.severity.value} for r in RULES]
         put(json.dumps(listed, indent=1) + "\n")
         return
-    lines = (f"{rule.code}  {rule.severity.value:<8}  {rule.name:<24}  {rule.flaw}\n" for rule in RULES)
+    lines = (f"{rule.code}  {rule.shown:<8}  {rule.name:<24}  {rule.flaw}\n" for rule in RULES)
     put("".join(lines))
 
 

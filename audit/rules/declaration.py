@@ -77,6 +77,11 @@ class Rule:
         return self.documentation.partition("\n")[0]
 
     @property
+    def shown(self) -> str:
+        """Severity of its findings, or that it is not proven yet."""
+        return self.severity.value if self.status == "stable" else self.status
+
+    @property
     def sections(self) -> dict[str, str]:
         """Documentation by heading, in the fixed order."""
         parts = re.split(rf"^({'|'.join(HEADINGS)}):$", self.documentation, flags=re.MULTILINE)
