@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import lightning as L
@@ -88,6 +89,27 @@ class CodeCarbon(L.Callback):
         self.tracker.stop()
 
 
+class Watch(L.Callback):
+    """Weights & Biases watching gradients as its documentation shows, offline."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        import wandb
+
+        wandb.init(mode="offline", dir=trainer.default_root_dir, settings=wandb.Settings(silent=True))
+        wandb.watch(pl_module, log="gradients", log_freq=100)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        import wandb
+
+        wandb.log({})
+
+    def on_fit_end(self, *_: Any) -> None:
+        import wandb
+
+        wandb.unwatch()
+        wandb.finish()
+
+
 def throughput() -> L.Callback:
     """Return Lightning's `ThroughputMonitor`, which wants to be told how large a batch is."""
     return ThroughputMonitor(batch_size_fn=lambda batch: len(batch[0]))
@@ -99,9 +121,11 @@ VARIANTS: dict[str, Callable[[], list[L.Callback]]] = {
     "`AuditCallback(generation=None)`": lambda: [AuditCallback(generation=None)],
     "`grad_norm` logged each step": lambda: [GradNorm()],
     "codecarbon alone": lambda: [CodeCarbon()],
+    "`detect_anomaly=True`": list,
     "`ThroughputMonitor`": lambda: [throughput()],
     "`DeviceStatsMonitor`": lambda: [DeviceStatsMonitor()],
-}
+} | ({"`wandb.watch`, offline": lambda: [Watch()]} if find_spec("wandb") else {})
+OPTIONS: dict[str, dict[str, Any]] = {"`detect_anomaly=True`": {"detect_anomaly": True}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,12 +150,14 @@ class Workload:
 WORKLOADS = (
     Workload(title="A GPT of 1 M parameters, batches of 8 × 64 tokens", steps=600, validate=150,
              make=lambda: (GPT(), Reference(batch_size=8))),
+    Workload(title="A GPT of 10 M parameters, batches of 8 × 64 tokens", steps=150, validate=50,
+             make=lambda: (GPT(width=512, depth=3, heads=8), Reference(batch_size=8)), variants=4),
     Workload(title="A convolutional network of 10 k parameters, batches of 32 digits", steps=4000, validate=400,
              make=lambda: (Classifier(), *loaders()), variants=3),
 )  # fmt: skip
 
 
-def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Timing:
+def fit(workload: Workload, callbacks: list[L.Callback], steps: int, **options: Any) -> Timing:
     """Train once and say how long it took."""
     L.seed_everything(0, verbose=False)
     clock = Clock()
@@ -139,7 +165,7 @@ def fit(workload: Workload, callbacks: list[L.Callback], steps: int) -> Timing:
         trainer = L.Trainer(
             max_steps=steps, val_check_interval=workload.validate, check_val_every_n_epoch=None,
             callbacks=[*callbacks, clock], logger=CSVLogger(folder), default_root_dir=folder, accelerator="cpu",
-            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, **options,
         )  # fmt: skip
         arguments = workload.make()
         began, cpu = time.perf_counter(), time.process_time()
@@ -165,11 +191,11 @@ def _interleaved(workload: Workload, repeats: int) -> dict[str, list[Timing]]:
     names = list(VARIANTS)[: workload.variants]
     runs: dict[str, list[Timing]] = {name: [] for name in names}
     for name in names:
-        fit(workload, VARIANTS[name](), 20)  # the first of each loads packages
+        fit(workload, VARIANTS[name](), 20, **OPTIONS.get(name, {}))  # the first of each loads packages
     for repeat in range(repeats):
         first = repeat % len(names)
         for name in names[first:] + names[:first]:
-            runs[name].append(fit(workload, VARIANTS[name](), workload.steps))
+            runs[name].append(fit(workload, VARIANTS[name](), workload.steps, **OPTIONS.get(name, {})))
     return runs
 
 

@@ -147,11 +147,11 @@ def early_medians(case: Case) -> dict[str, float]:
 
 
 def stuck(loss: NDArray[np.float64]) -> bool:
-    """Return whether no later quarter of a loss is 5 % below the first."""
+    """Return whether no later quarter of a loss is 6 % below the first."""
     if loss.size < 4:
         return False
     quarters = [float(quarter.mean()) for quarter in np.array_split(loss, 4)]
-    return quarters[0] - min(quarters) < 0.05 * abs(quarters[0])
+    return quarters[0] - min(quarters) < 0.06 * abs(quarters[0])
 
 
 def overall_ratio(case: Case) -> float | None:

@@ -41,7 +41,7 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     """Flags steps whose loss stands far above the losses before it.
 
     What it detects:
-        A robust z score of the log loss above `threshold`, or above half of it in the loss and above all of it in
+        A robust z score of the log loss above `threshold`, or above half of it in the loss and above twice it in
         the gradient norm of the same step; and a loss of at least one and a half times the trailing median.
         Batches less than half as large as usual, as the last one of an epoch, count from three thresholds on.
 
@@ -66,7 +66,7 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
     both = np.zeros(len(loss), dtype=bool)
     if len(norm):
         norm_z = np.interp(loss.step, norm.step, robust_z(norm.value)[0])
-        both = (z > threshold / 2) & (norm_z > threshold)
+        both = (z > threshold / 2) & (norm_z > 2 * threshold)
     sure = case.whole(loss) | (z > SMALL_BATCH * threshold)
     places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median) & sure)
     if not places.size:
@@ -109,7 +109,7 @@ def _overfit_one_batch(case: Case, fault: Fault) -> Mitigation:
     code="OPT005",
     severity=Severity.HIGH,
     needs=("train.loss",),
-    threshold=0.07,
+    threshold=0.1,
     unit="share of the first loss",
     follows_from=("non-finite", "unscaled-input", "symmetric-init", "bad-init-scale", "parameter-never-updated",
                   "missing-zero-grad", "over-regularised", "scheduler-mistake", "saturated-units", "dead-units",
@@ -122,7 +122,7 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         Over at least 200 steps the mean loss of the best quarter is less than `threshold` below that of the first
-        ten steps, and less than 5 % below that of the first quarter.
+        ten steps, and less than 6 % below that of the first quarter.
 
     Why it matters:
         Every step cost time and energy and taught nothing.

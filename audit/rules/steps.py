@@ -9,6 +9,7 @@ from .case import Case, nice, sampled_columns
 from .declaration import CannotTellError, Fault, rule
 from .evidence import NAMED, at, clip
 
+LEFT = 0.01  # of a gradient after clipping; healthy runs keep 0.02 and more
 SETTLING = 20  # first steps, in which a gradient scaler looks for its scale
 
 
@@ -93,11 +94,11 @@ def clip_saturation(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         In more than `threshold` of at least twenty samples gradients were clipped, and the median of what was left
-        is below a tenth.
+        is below a hundredth.
 
     Why it matters:
-        The limit, not the gradient, decides how far a step goes: the learning rate is a tenth or less of what was
-        set, and a gradient that means much counts as one that means little.
+        The limit, not the gradient, decides how far a step goes: the learning rate is a hundredth or less of what
+        was set, and a gradient that means much counts as one that means little.
 
     Example:
         gradient_clip_val=0.001.
@@ -113,13 +114,13 @@ def clip_saturation(case: Case, threshold: float) -> Fault | None:
     if value.size < 20:
         raise CannotTellError(f"{value.size} of 20 samples of clipped gradients")
     clipped, left = float((value < 0.999).mean()), float(np.median(value))
-    if clipped <= threshold or left >= 0.1:
+    if clipped <= threshold or left >= LEFT:
         return None
     return Fault(
         summary=f"{clipped:.0%} of the sampled gradients were clipped, in the median to {left:.2g} of their length.",
         evidence=(
             Evidence(summary="clipped", series=ratio.name, value=clipped, limit=threshold, unit="share"),
-            Evidence(summary="median of what was left", series=ratio.name, value=left, limit=0.1, unit="share"),
+            Evidence(summary="median of what was left", series=ratio.name, value=left, limit=LEFT, unit="share"),
         ),
         step=int(ratio.step[np.flatnonzero(ratio.value < 0.999)[0]]),
     )

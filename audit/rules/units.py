@@ -27,7 +27,7 @@ def _revive(case: Case, fault: Fault) -> Mitigation:
     severity=Severity.HIGH,
     live=True,
     needs=("activation.dead_share",),
-    threshold=0.5,
+    threshold=0.6,
     unit="share of the units",
     follows_from=("non-finite", "unscaled-input", "bad-init-scale", "over-regularised", "updates-too-large",
                   "divergence", "exploding-gradient", "missing-zero-grad"),
