@@ -34,8 +34,9 @@ class AuditCallback(Monitor):
         activation: What goes into layers and what activations let through; None leaves it out.
         optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
         generation: Toxicity of generated text; None leaves it out.
-        overhead_budget: Share of the training's time that samples of layers, activations and updates may take;
-            when it is spent, they are spaced out. The look at every step for what is not finite never stops.
+        overhead_budget: Share of the training's time that measuring may take. Of it 0.3 is for samples of layers,
+            activations and updates and 0.4 for probes of the gap: when that is spent, they are spaced out. The
+            look at every step for what is not finite never stops.
         on_finding: What to do when a rule fires while the run goes, by the rule's name: `stop` ends the training
             after the batch, on all ranks; `skip`, for `non-finite` only, leaves out the optimizer's step. With
             several ranks, stopping is agreed every 50 batches. `groundwire rules` names the rules.

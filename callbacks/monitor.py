@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 M = TypeVar("M", bound="Monitor")
 State = dict[str, Any]
-SAMPLING_GRACE_S = 0.25  # what samples may take at the start all the same
+SAMPLING = 0.3  # of the budget, for samples; the rest is for probes and for what is done at every step
 
 
 class MonitorError(Exception):
@@ -137,7 +137,7 @@ class Monitor(Callback):
         if self.session is None:
             return False
         spent = sum(monitor.sampling_s for monitor in self.session.monitors)
-        return spent <= self.session.budget * (time.monotonic() - self.session.started) + SAMPLING_GRACE_S
+        return spent <= self.session.allowance(SAMPLING)
 
     @contextmanager
     def sampling(self) -> Iterator[None]:

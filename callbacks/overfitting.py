@@ -24,8 +24,7 @@ from .monitor import Monitor, MonitorError, guarded, loss_in
 from .observer import ModeWatch
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
-SHARE = 0.01  # of the fit's time that probing may take
-GRACE_S = 0.25  # what it may take at the start all the same
+PROBING = 0.4  # of the budget
 FEWEST = 2  # batches without which there is no interval
 
 
@@ -44,8 +43,9 @@ class OverfittingMonitor(Monitor):
 
     Metrics: `overfitting.gap`, `overfitting.gap_relative`, `overfitting.best_step`.
 
-    Probing takes at most 1 % of the fit's time; with less time it takes fewer batches or waits for a later
-    validation. What `validation_step` does outside the module, like writing files, it does once more.
+    Probing takes at most 0.4 % of the fit's time, or that part of another `overhead_budget`; with less time it
+    takes fewer batches or waits for a later validation. What `validation_step` does outside the module, like
+    writing files, it does once more.
 
     Args:
         monitor: Key that `validation_step` logs and that is the loss, where it returns none and logs several.
@@ -77,7 +77,7 @@ class OverfittingMonitor(Monitor):
         self._train = _Probe(self.batches)
         self._val = _Probe(self.batches)
         self._returned: list[tuple[Tensor, int]] = []
-        self._started, self._spent, self._batch_s = time.monotonic(), 0.0, 0.0
+        self._spent, self._batch_s = 0.0, 0.0
         self._ranks = trainer.world_size
         self._rows = 0
         self._key = ""
@@ -136,7 +136,8 @@ class OverfittingMonitor(Monitor):
 
     def _affordable(self) -> int:
         """Return how many batches the budget allows now."""
-        left = max(GRACE_S, SHARE * (time.monotonic() - self._started)) - self._spent
+        assert self.session is not None  # noqa: S101 - only called while measuring
+        left = self.session.allowance(PROBING) - self._spent
         held = len(self._train.batches)
         if not self._batch_s or self._ranks > 1:
             return held  # every rank the same number: the step may wait for the others

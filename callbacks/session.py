@@ -26,7 +26,8 @@ from .warning import Watch
 log = logging.getLogger(__name__)
 
 URGENT = ("nonfinite",)  # events after which rules are asked at once
-BUDGET = 0.01  # share of the time that samples may take
+BUDGET = 0.01  # share of the time that measuring may take
+GRACE_S = 0.1  # what samples, and probes, may take at the start all the same
 FLUSH_ROWS = 1000
 FLUSH_S = 10.0
 FLUSH_REMOTE_S = 60.0  # an object store gets a new object at each flush
@@ -111,6 +112,10 @@ class Session:
         return [member for callback in self.callbacks for member in callback.members()]
 
     # While training
+
+    def allowance(self, part: float) -> float:
+        """Return the seconds that a part of the budget amounts to by now."""
+        return part * self.budget * (time.monotonic() - self.started) + GRACE_S
 
     def key(self, step: int, optimizer: int = 0) -> Key:
         """Return the key of a row written now."""

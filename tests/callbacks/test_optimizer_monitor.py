@@ -86,3 +86,22 @@ def test_by_hand_leftovers_are_not_judged(tmp_path: Path) -> None:
     record = Record.open(monitor.folder or "")
     assert len(record.series("optimizer.stale_norm")) == 0
     assert record.events("optimizer.facts")[0]["automatic"] is False
+
+
+def test_samples_stop_where_the_budget_is_spent_and_norms_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwire.callbacks import session
+
+    monkeypatch.setattr(session, "GRACE_S", 0.0)
+    few = AuditCallback(carbon=None, overhead_budget=1e-9)
+    fit(trainer(tmp_path, few), Classifier())
+    record = Record.open(few.folder or "")
+    assert len(record.series("gradient.norm")) == 36
+    assert len(record.series("gradient.clip_ratio")) <= 1
+
+
+@pytest.mark.parametrize("budget", [0, 1.5, "a lot"])
+def test_a_budget_is_a_share(budget: Any) -> None:
+    with pytest.raises(ValueError, match="overhead_budget"):
+        AuditCallback(overhead_budget=budget)

@@ -144,10 +144,10 @@ def test_wrong_options_are_named(option: dict[str, Any]) -> None:
 def test_without_time_the_validation_loss_is_kept_and_the_last_gap_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from groundwire.callbacks import overfitting
+    from groundwire.callbacks import session
 
-    monkeypatch.setattr(overfitting, "GRACE_S", 0.0)
-    monkeypatch.setattr(overfitting, "SHARE", 0.0)
+    monkeypatch.setattr(session, "GRACE_S", 0.0)
+    monkeypatch.setattr(session, "BUDGET", 0.0)
     monitor = OverfittingMonitor()
     fit(trainer(tmp_path, monitor, max_epochs=5), Classifier())
     record = Record.open(monitor.folder or "")
