@@ -90,6 +90,8 @@ class Session:
                 log.warning("groundwire: nothing is recorded, training goes on: %s", opened)
             return None
         try:
+            import pyarrow.ipc  # noqa: F401 - it takes a moment, which else the first step would wait
+
             return cls(trainer, opened, lead)
         except OSError as error:
             log.warning("groundwire: nothing is recorded, training goes on: %s", error)
