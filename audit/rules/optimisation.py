@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Confidence, Evidence, Mitigation, Severity
-from .case import Case, history, nice, robust_z
+from .case import Case, Floats, history, nice, robust_z, spread
 from .declaration import CannotTellError, Fault, rule
 from .evidence import (
     HEALTHY_RATIO,
@@ -122,7 +122,8 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         Over at least 200 steps the mean loss of the best quarter is less than `threshold` below that of the first
-        ten steps, and less than 6 % below that of the first quarter.
+        ten steps, and less than 6 % below that of the first quarter; and the last quarter did not bring a third
+        of it, which would be a slow start.
 
     Why it matters:
         Every step cost time and energy and taught nothing.
@@ -143,7 +144,7 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
     quarters = [float(quarter.mean()) for quarter in np.array_split(value, 4)]
     first, best = float(value[:10].mean()), min(quarters)
     gain = (first - best) / abs(first) if first else 0.0
-    if gain >= threshold or abs(first) < 1e-6 or not stuck(value):
+    if gain >= threshold or abs(first) < 1e-6 or not stuck(value) or _still_falls(value, first - best):
         return None
     return Fault(
         summary=f"The loss went from {first:.4g} to {quarters[-1]:.4g} in {case.steps:,} steps,"
@@ -157,6 +158,14 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
         confidence=Confidence.MEDIUM,
         step=1,
     )  # fmt: skip
+
+
+def _still_falls(value: Floats, gained: float) -> bool:
+    """Return whether the last quarter brought a third of what was gained, and more than noise: a slow start."""
+    before, last = np.array_split(value, 4)[2:]
+    fall = float(before.mean() - last.mean())
+    error = spread(np.diff(value)) / np.sqrt(last.size)
+    return bool(fall > max(gained / 3, 3 * error))
 
 
 @rule(
