@@ -150,8 +150,8 @@ class Workload:
 WORKLOADS = (
     Workload(title="A GPT of 1 M parameters, batches of 8 × 64 tokens", steps=600, validate=150,
              make=lambda: (GPT(), Reference(batch_size=8))),
-    Workload(title="A GPT of 10 M parameters, batches of 8 × 64 tokens", steps=150, validate=50,
-             make=lambda: (GPT(width=512, depth=3, heads=8), Reference(batch_size=8)), variants=4),
+    Workload(title="A GPT of 10 M parameters, batches of 8 × 64 tokens", steps=60, validate=30,
+             make=lambda: (GPT(width=512, depth=3, heads=8), Reference(batch_size=8)), variants=3),
     Workload(title="A convolutional network of 10 k parameters, batches of 32 digits", steps=4000, validate=400,
              make=lambda: (Classifier(), *loaders()), variants=3),
 )  # fmt: skip

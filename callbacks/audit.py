@@ -70,6 +70,7 @@ class AuditCallback(Monitor):
         self.overhead_budget = overhead_budget
         self.on_finding = _actions(on_finding)
         self._batches = 0
+        self._listeners: dict[str, list[Monitor]] = {}
         if not isinstance(report, bool):
             raise ValueError(f"report must be True or False, got {report!r}")
         self.report = report
@@ -91,7 +92,10 @@ class AuditCallback(Monitor):
         return self.parts
 
     def _tell(self, hook: str, *arguments: Any) -> None:
-        for part in self.parts:
+        if hook not in self._listeners:  # those that do not leave the hook to their base, which here has no part
+            parts = [part for part in self.parts if getattr(type(part), hook) is not getattr(Monitor, hook)]
+            self._listeners[hook] = parts
+        for part in self._listeners[hook]:
             getattr(part, hook)(*arguments)
 
     def on_train_batch_start(self, *arguments: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, Literal, NamedTuple
 
@@ -115,8 +116,11 @@ class GradientMonitor(Monitor):
         raw, scaler = norms, _scaler(trainer)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norms = norms / scaler.get_scale()  # a fused optimizer unscales gradients itself, later
-        self.session.put("gradient.norm", torch.linalg.vector_norm(norms))
-        self._look_for_broken(trainer, step, named, norms)
+        total = torch.linalg.vector_norm(norms)
+        self.session.put("gradient.norm", total)
+        # Where that costs no wait, or where it is asked for, layers are named at once.
+        if (self.nonfinite == "locate" or total.device.type == "cpu") and not math.isfinite(float(total)):
+            self._look_for_broken(trainer, step, named, norms)
         if self.due(step) and self.may_sample():
             with self.sampling():
                 self._sample(step, named, norms, raw)
@@ -131,13 +135,10 @@ class GradientMonitor(Monitor):
         return self._known[id(optimizer), count]
 
     def _look_for_broken(self, trainer: Trainer, step: int, named: list[tuple[str, Any]], norms: Tensor) -> None:
-        """Name layers at once where that costs no wait, or where it is asked for."""
-        if self.nonfinite == "locate" or norms.device.type == "cpu":
-            if bool(torch.isfinite(norms).all()):
-                return
-            self._name_broken(trainer, _Norms(step, Layers.around(name for name, _ in named), norms))
-            if self.skips and _scaler(trainer) is None:
-                self._skip(step, named)
+        """Name the layers, and leave the step out if that is wanted."""
+        self._name_broken(trainer, _Norms(step, Layers.around(name for name, _ in named), norms))
+        if self.skips and _scaler(trainer) is None:
+            self._skip(step, named)
 
     def _sample(self, step: int, named: list[tuple[str, Any]], norms: Tensor, raw: Tensor) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
