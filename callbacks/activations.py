@@ -65,7 +65,7 @@ class ActivationMonitor(Monitor):
     @guarded
     def _watch(self, trainer: Trainer) -> None:
         step = trainer.global_step + 1
-        if self._watches and self._observed != step and self.due(step) and self.may_sample():
+        if self._watches and self._observed != step and self.may_sample(step, self.due):
             self._observed = step
             self._observer = Observer(self._names, whole=self._first is None)
             self._observer.watch()

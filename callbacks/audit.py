@@ -36,7 +36,7 @@ class AuditCallback(Monitor):
         generation: Toxicity of generated text; None leaves it out.
         overhead_budget: Share of the training's time that measuring may take. Of it 0.3 is for samples of layers,
             activations and updates and 0.4 for probes of the gap: when that is spent, they are spaced out. The
-            look at every step for what is not finite never stops.
+            first twenty steps are always sampled, and the look for what is not finite never stops.
         on_finding: What to do when a rule fires while the run goes, by the rule's name: `stop` ends the training
             after the batch, on all ranks; `skip`, for `non-finite` only, leaves out the optimizer's step. With
             several ranks, stopping is agreed every 50 batches. `groundwire rules` names the rules.

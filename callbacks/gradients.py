@@ -121,7 +121,7 @@ class GradientMonitor(Monitor):
         # Where that costs no wait, or where it is asked for, layers are named at once.
         if (self.nonfinite == "locate" or total.device.type == "cpu") and not math.isfinite(float(total)):
             self._look_for_broken(trainer, step, named, norms)
-        if self.due(step) and self.may_sample():
+        if self.may_sample(step, self.due):
             with self.sampling():
                 self._sample(step, named, norms, raw)
 

@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from .batches import batch_size
+from .schedule import Thinning
 
 if TYPE_CHECKING:
     from .session import Session
@@ -132,10 +133,12 @@ class Monitor(Callback):
         self._last_state = self.state_dict()
         self.session = None
 
-    def may_sample(self) -> bool:
-        """Return whether sampling has stayed within its budget; what is measured at every step does not count."""
-        if self.session is None:
+    def may_sample(self, step: int, due: Thinning) -> bool:
+        """Return whether a step is to be sampled: the first ones always, later ones within the budget."""
+        if self.session is None or not due(step):
             return False
+        if step <= due.dense:
+            return True
         spent = sum(monitor.sampling_s for monitor in self.session.monitors)
         return spent <= self.session.allowance(SAMPLING)
 

@@ -62,7 +62,7 @@ class OptimizerMonitor(Monitor):
         if self.session is None or self._seen == step:
             return
         self._seen = step  # later micro-batches find what the first one left, as they should
-        if step > 1 and self.due(step) and self.may_sample():
+        if step > 1 and self.may_sample(step, self.due):
             left = [p.grad for p in self._parameters if p.grad is not None]
             norm = torch.linalg.vector_norm(norms_of(left)) if left else torch.zeros(())
             self._stale.add(self.session.key(step), norm.reshape(1))

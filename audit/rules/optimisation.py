@@ -201,13 +201,14 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
     """
     early = early_medians(case)
-    if not early:
-        raise CannotTellError("fewer than five samples of the update ratio in the first steps")
+    later = late_medians(case)
+    if not early and not later:
+        raise CannotTellError("fewer than five samples of the update ratio")
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
     found = _beyond(early, "the first 50 steps", threshold * (2.5 if loose else 1.0))
     if found is None and not loose and "Adam" in str(case.setting("optimizer.name")):
-        return _beyond(late_medians(case), "later steps", LATE_SHARE * threshold)
+        return _beyond(later, "later steps", LATE_SHARE * threshold)
     return found
 
 

@@ -61,7 +61,6 @@ class Plan:
     def fit(self, *callbacks: L.Callback) -> None:
         """Train; the order of batches depends on the recipe's seed only."""
         recipe, module = self.recipe, self.module
-        _quiet()
         L.seed_everything(recipe.seed, verbose=False)
         steps = recipe.steps * (1 if module.automatic_optimization else 2)  # each optimizer's steps count
         parts = self.options.get("accumulate_grad_batches", 1)
@@ -75,7 +74,8 @@ class Plan:
         trainer.fit(module, train, loader(self.data.val, 256))
 
 
-def _quiet() -> None:
+def quiet() -> None:
+    """Let this process say nothing of Lightning's and of ours: a progress bar does."""
     import logging
 
     warnings.simplefilter("ignore")

@@ -20,6 +20,7 @@ from groundwire.callbacks import AuditCallback
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .cases import Case, plan_of
+from .plan import quiet
 
 FOLDER = Path("runs/faults")
 DONE = "done.json"  # written last: without it a case is trained again
@@ -85,5 +86,6 @@ def each(work: Any, cases: Iterable[Case], folder: Path, jobs: int, title: str) 
 
 
 def _alone() -> None:
-    """Let a process take one core."""
+    """Let a process take one core, and keep quiet."""
+    quiet()
     torch.set_num_threads(1)

@@ -88,3 +88,16 @@ def test_preview_findings_are_informative_only(tmp_path: Any) -> None:
     audit = judge(Record.open(tmp_path), (*RULES, always))
     (found,) = [item for item in audit.findings if item.rule == "TST001"]
     assert (found.severity, found.status) == (Severity.INFO, "preview")
+
+
+def test_preview_findings_are_shown_apart_with_their_charts(tmp_path: Any) -> None:
+    from groundwire.audit.report import render_html, render_markdown
+
+    make_run(tmp_path)
+    record = Record.open(tmp_path)
+    evidence = [Evidence(summary="x", series="train.loss", step=20, value=1.0)]
+    shown = [finding(), finding(rule="GEN001", name="overfitting", status="preview", evidence=evidence)]
+    audit = judge(record).model_copy(update={"findings": shown})
+    page, text = render_html(audit, record), render_markdown(audit, record)
+    assert page.index('id="preview"') < page.index("finding-preview-1")
+    assert text.index("## Preview") < text.index("overfitting (GEN001)")
