@@ -117,7 +117,7 @@ def _fault_row(name: str, found: Sequence[Judged]) -> str:
 
 
 def _share(events: int, n: int) -> str:
-    return f"{events} ({events / n:.0%})"
+    return f"{events} ({events / n:.1%})"
 
 
 def _healthy(judged: Sequence[Judged]) -> Iterator[str]:
