@@ -118,6 +118,6 @@ def test_the_table_counts_detection_naming_and_false_alarms() -> None:
         Judged(case=CASES["healthy-mlp-sgd-1"], alarms=(("oscillation", None),)),
     ]
     text = markdown(judged)
-    assert "| divergence | 1 | 1 (100%) | 0 (0%) | 7 |" in text
-    assert "| clean twins | 1 | 0 (0%) | 95.0% | 1 |" in text
+    assert "| divergence | 1 | 1 (100.0%) | 0 (0.0%) | 7 |" in text
+    assert "| clean twins | 1 | 0 (0.0%) | 95.0% | 1 |" in text
     assert "False alarms: healthy-mlp-sgd-1 (oscillation)." in text
