@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -24,8 +23,8 @@ class OptimizerMonitor(Monitor):
     """Look once at optimizers, schedules and weights before the first step, and at leftover gradients.
 
     Records:
-        optimizer.facts: Event with trainable parameters that no optimizer has, schedules, planned steps, weight
-            decay, and layers whose rows are alike.
+        optimizer.facts: Event with trainable parameters that no optimizer has, schedules, and layers whose rows
+            are alike.
         optimizer.stale_norm: L2 norm of what is left in the gradients when a new backward pass begins, sampled.
 
     Leftover gradients are looked for where Lightning optimises by itself; by hand, anything may be meant.
@@ -88,9 +87,7 @@ def _facts(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
     return {
         "unoptimised": missing[:NAMED],
         "unoptimised_count": len(missing),
-        "weight_decay": max((float(group.get("weight_decay") or 0.0) for group in groups), default=0.0),
         "schedules": list(_schedules(trainer)),
-        "planned_steps": _planned(trainer),
         "alike": _alike(pl_module),
         "automatic": bool(pl_module.automatic_optimization),
     }
@@ -103,14 +100,6 @@ def _schedules(trainer: Trainer) -> Iterator[dict[str, Any]]:
             "interval": str(config.interval),
             "frequency": int(config.frequency),
         }
-
-
-def _planned(trainer: Trainer) -> int | None:
-    try:
-        planned = trainer.estimated_stepping_batches
-    except Exception:  # noqa: BLE001 - it asks the user's loaders for their length
-        return None
-    return int(planned) if 0 < planned < math.inf else None
 
 
 def _alike(pl_module: LightningModule) -> list[dict[str, Any]]:

@@ -177,12 +177,14 @@ class Session:
         urgent, self._urgent = self._urgent, False
         if self.watch is None:
             return
+        started = time.perf_counter()
         try:
             for finding in self.watch.look(at_once=urgent):
                 self.event("warning", rule=finding.rule, name=finding.name, summary=finding.summary, at_step=step)
         except Exception as error:
             self.watch = None
             log.debug("groundwire: no warnings any more", exc_info=error)
+        self.seconds += time.perf_counter() - started
 
     def logged(self, trainer: Trainer) -> None:
         """Keep what the module has logged since the last time."""
@@ -227,7 +229,8 @@ class Session:
 
     def event(self, kind: str, *, step: int | None = None, **data: Any) -> None:
         """Note something discrete."""
-        self._urgent |= kind in URGENT
+        # Only the first time: a model that has become NaN stays so at every step.
+        self._urgent |= kind in URGENT and self.watch is not None and not self.watch.told(kind)
         if self.watch is not None:
             self.watch.event(kind, step, data)
         self._write(lambda recorder: recorder.event(kind, step=step, **data))

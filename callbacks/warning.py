@@ -30,7 +30,6 @@ class Watch:
 
     def __init__(self, run: RunFile, *, quiet: bool) -> None:
         self.fired: dict[str, int | None] = {}  # rules that fired, with their steps
-        self.seconds = 0.0
         self._run, self._quiet = run, quiet
         self._attempt = run.attempts[-1].number
         self._rows: dict[str, list[Rows]] = {}
@@ -45,6 +44,10 @@ class Watch:
             kept.append(rows)
         while table == "steps" and sum(map(len, kept[1:])) > WINDOW:
             kept.pop(0)
+
+    def told(self, kind: str) -> bool:
+        """Return whether an event of this kind has come before."""
+        return any(event["kind"] == kind for event in self._events)
 
     def event(self, kind: str, step: int | None, data: dict[str, Any]) -> None:
         """Take an event."""
@@ -63,7 +66,6 @@ class Watch:
         for finding in fresh:
             self._tell(finding)
         took = time.perf_counter() - began
-        self.seconds += took
         self._next = time.monotonic() + took / SHARE
         return fresh
 

@@ -131,3 +131,11 @@ def test_a_healthy_run_is_told_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     fit(trainer(tmp_path, callback), Classifier(), loader(512, batch_size=32), loader(64, seed=1))
     assert Record.open(callback.folder or "").events("warning") == []
     assert "!" not in capsys.readouterr().err
+
+
+def test_a_model_that_stays_nan_is_not_written_at_every_step(tmp_path: Path) -> None:
+    callback = AuditCallback(carbon=None, overfitting=None)
+    fit(trainer(tmp_path, callback, max_epochs=10), Breaking())
+    record = Record.open(callback.folder or "")
+    assert len(record.events("nonfinite")) > 100
+    assert (record.run.attempts[-1].chunks or 0) < 80
