@@ -89,12 +89,12 @@ class ChunkEncoder:
         """Return the next piece of the stream."""
         import pyarrow as pa
 
+        keys = (rows.batch.astype(np.int32), rows.step.astype(np.int32), rows.optimizer.astype(np.int8), rows.time_s)
+        columns = (*keys, *np.ascontiguousarray(rows.values.T))
+        # Not pa.array: it imports pandas, where that is installed, and a step would wait for it.
         arrays = [
-            pa.array(rows.batch.astype(np.int32)),
-            pa.array(rows.step.astype(np.int32)),
-            pa.array(rows.optimizer.astype(np.int8)),
-            pa.array(rows.time_s),
-            *(pa.array(np.ascontiguousarray(column)) for column in rows.values.T),
+            pa.Array.from_buffers(field.type, len(rows), [None, pa.py_buffer(column)])
+            for field, column in zip(self._schema, columns, strict=True)
         ]
         self._stream.write_batch(pa.record_batch(arrays, schema=self._schema))
         piece = self._sink.getvalue()

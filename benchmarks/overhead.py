@@ -148,9 +148,9 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload(title="A GPT of 1 M parameters, batches of 8 × 64 tokens", steps=600, validate=150,
+    Workload(title="A GPT of 1 M parameters, batches of 8 × 64 tokens", steps=1500, validate=300,
              make=lambda: (GPT(), Reference(batch_size=8))),
-    Workload(title="A GPT of 10 M parameters, batches of 8 × 64 tokens", steps=60, validate=30,
+    Workload(title="A GPT of 10 M parameters, batches of 8 × 64 tokens", steps=240, validate=60,
              make=lambda: (GPT(width=512, depth=3, heads=8), Reference(batch_size=8)), variants=3),
     Workload(title="A convolutional network of 10 k parameters, batches of 32 digits", steps=4000, validate=400,
              make=lambda: (Classifier(), *loaders()), variants=3),

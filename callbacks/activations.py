@@ -13,6 +13,7 @@ from .buffer import Key, VectorBuffer
 from .layers import clean, sharded
 from .monitor import Monitor, guarded
 from .observer import Observer, Seen
+from .purse import SAMPLES
 from .schedule import Thinning
 
 ROWS = 256  # examples (or positions) over which a unit must stay silent to count as dead
@@ -76,7 +77,8 @@ class ActivationMonitor(Monitor):
         if observer is None or self.session is None:
             return
         observer.leave()
-        self.sampling_s += observer.seconds
+        self.seconds += observer.seconds
+        self.session.purse.spent[SAMPLES] += observer.seconds
         if observer.problem is not None:
             raise observer.problem
         self._keep(observer.seen, self.session.key(self._observed))

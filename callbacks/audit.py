@@ -15,7 +15,7 @@ from .gradients import GradientMonitor
 from .monitor import Monitor
 from .optimizers import OptimizerMonitor
 from .overfitting import OverfittingMonitor
-from .session import BUDGET
+from .purse import BUDGET
 
 AUTO: Literal["auto"] = "auto"
 AGREE = 50  # batches after which several ranks ask each other whether to stop
@@ -34,9 +34,10 @@ class AuditCallback(Monitor):
         activation: What goes into layers and what activations let through; None leaves it out.
         optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
         generation: Toxicity of generated text; None leaves it out.
-        overhead_budget: Share of the training's time that measuring may take. Of it 0.3 is for samples of layers,
-            activations and updates and 0.4 for probes of the gap: when that is spent, they are spaced out. The
-            first twenty steps are always sampled, and the look for what is not finite never stops.
+        overhead_budget: Share of the training's time that measuring may take. What every step costs comes first;
+            samples of layers, activations and updates get 0.4 of the rest and probes of the gap 0.6, and are
+            spaced out when that is spent. Where a step is so short that nothing is left, they share a quarter of
+            the budget. The first twenty steps are always sampled; the look for what is not finite never stops.
         on_finding: What to do when a rule fires while the run goes, by the rule's name: `stop` ends the training
             after the batch, on all ranks; `skip`, for `non-finite` only, leaves out the optimizer's step. With
             several ranks, stopping is agreed every 50 batches. `groundwire rules` names the rules.

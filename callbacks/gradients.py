@@ -13,6 +13,7 @@ from torch import Tensor
 from .buffer import Key, VectorBuffer
 from .layers import Layers, clean, norms_of, sharded
 from .monitor import Monitor, guarded
+from .purse import SAMPLES
 from .schedule import Thinning
 from .trace import Traced
 
@@ -122,7 +123,7 @@ class GradientMonitor(Monitor):
         if (self.nonfinite == "locate" or total.device.type == "cpu") and not math.isfinite(float(total)):
             self._look_for_broken(trainer, step, named, norms)
         if self.may_sample(step, self.due):
-            with self.sampling():
+            with self.session.purse.spending(SAMPLES):
                 self._sample(step, named, norms, raw)
 
     def _named(self, pl_module: LightningModule, optimizer: Any) -> list[tuple[str, Any]]:
@@ -179,8 +180,8 @@ class GradientMonitor(Monitor):
     @guarded
     def _compare(self, trainer: Trainer) -> None:
         self._notice_skipped(trainer)
-        if self._before or self._unclipped:
-            with self.sampling():
+        if self.session is not None and (self._before or self._unclipped):
+            with self.session.purse.spending(SAMPLES):
                 self._compare_weights()
                 self._compare_lengths()
 

@@ -58,9 +58,10 @@ def sharded(strategy: Any, module: nn.Module) -> str:
     return ""
 
 
+@torch.no_grad()
 def norms_of(tensors: list[Tensor]) -> Tensor:
     """Return the L2 norm of each tensor in float32; shape [len(tensors)], on the first one's device."""
-    dense = [t.coalesce().values() if t.is_sparse else t for t in map(torch.Tensor.detach, tensors)]
+    dense = [t.coalesce().values() if t.is_sparse else t for t in tensors]
     kinds = {(t.device, t.dtype) for t in dense}
     # Half precision is summed up in float32; wider types keep their own.
     dtype = torch.float32 if {dtype for _, dtype in kinds} & {torch.float16, torch.bfloat16} else None

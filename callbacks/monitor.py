@@ -6,14 +6,14 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from .batches import batch_size
+from .purse import SAMPLES
 from .schedule import Thinning
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 M = TypeVar("M", bound="Monitor")
 State = dict[str, Any]
-SAMPLING = 0.3  # of the budget, for samples; the rest is for probes and for what is done at every step
 
 
 class MonitorError(Exception):
@@ -79,7 +78,6 @@ class Monitor(Callback):
         session: The record in progress, None outside a run.
         off: Why the monitor does not measure, or an empty string.
         seconds: What its hooks have cost so far.
-        sampling_s: The part of it that is spent on samples, which a budget can space out.
     """
 
     name: ClassVar[str] = "monitor"
@@ -91,7 +89,7 @@ class Monitor(Callback):
         self.session: Session | None = None
         self.off = ""
         self.failed = False
-        self.seconds = self.sampling_s = 0.0
+        self.seconds = 0.0
         self.resumed: State = {}
         self.last_run: str | None = None
         self._last_state: State = {}
@@ -126,7 +124,7 @@ class Monitor(Callback):
     def enter(self, session: Session) -> None:
         """Begin a run as if there had been none before."""
         self.session, self._last_folder, self.last_run = session, session.folder.url, session.run.id
-        self.off, self.failed, self.seconds, self.sampling_s = "", False, 0.0, 0.0
+        self.off, self.failed, self.seconds = "", False, 0.0
 
     def leave(self) -> None:
         """End a run; checkpoints that are saved from now on still name it."""
@@ -137,19 +135,7 @@ class Monitor(Callback):
         """Return whether a step is to be sampled: the first ones always, later ones within the budget."""
         if self.session is None or not due(step):
             return False
-        if step <= due.dense:
-            return True
-        spent = sum(monitor.sampling_s for monitor in self.session.monitors)
-        return spent <= self.session.allowance(SAMPLING)
-
-    @contextmanager
-    def sampling(self) -> Iterator[None]:
-        """Count what is done inside as sampling."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.sampling_s += time.perf_counter() - began
+        return step <= due.dense or self.session.purse.left(SAMPLES) >= 0
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors that this callback consists of."""

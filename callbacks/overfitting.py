@@ -22,9 +22,9 @@ from .isolation import Logged, isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded, loss_in
 from .observer import ModeWatch
+from .purse import PROBES
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
-PROBING = 0.4  # of the budget
 FEWEST = 2  # batches without which there is no interval
 
 
@@ -43,7 +43,7 @@ class OverfittingMonitor(Monitor):
 
     Metrics: `overfitting.gap`, `overfitting.gap_relative`, `overfitting.best_step`.
 
-    Probing takes at most 0.4 % of the fit's time, or that part of another `overhead_budget`; with less time it
+    Probing takes at most 0.6 % of the fit's time, or that part of another `overhead_budget`; with less time it
     takes fewer batches or waits for a later validation. What `validation_step` does outside the module, like
     writing files, it does once more.
 
@@ -77,7 +77,7 @@ class OverfittingMonitor(Monitor):
         self._train = _Probe(self.batches)
         self._val = _Probe(self.batches)
         self._returned: list[tuple[Tensor, int]] = []
-        self._spent, self._batch_s = 0.0, 0.0
+        self._batch_s = 0.0
         self._ranks = trainer.world_size
         self._rows = 0
         self._key = ""
@@ -114,15 +114,15 @@ class OverfittingMonitor(Monitor):
         if amount < FEWEST:
             self._write_validation(trainer)
             return
+        assert self.session is not None  # noqa: S101 - only called while measuring
         started = time.monotonic()
-        with isolated(pl_module) as logged:
+        with self.session.purse.spending(PROBES), isolated(pl_module) as logged:
             if not self._rows:
                 self._look_for_training(trainer, pl_module, logged)
             train = self._evaluate(trainer, pl_module, self._train, amount, logged)
             val = self._validation(trainer, pl_module, amount, logged)
         self._write(trainer, train, val)
         elapsed = time.monotonic() - started
-        self._spent += elapsed
         self._batch_s = elapsed / (2 * amount if val.probed else amount)
         self._gap_step = trainer.global_step
 
@@ -137,7 +137,7 @@ class OverfittingMonitor(Monitor):
     def _affordable(self) -> int:
         """Return how many batches the budget allows now."""
         assert self.session is not None  # noqa: S101 - only called while measuring
-        left = self.session.allowance(PROBING) - self._spent
+        left = self.session.purse.left(PROBES)
         held = len(self._train.batches)
         if not self._batch_s or self._ranks > 1:
             return held  # every rank the same number: the step may wait for the others

@@ -21,13 +21,12 @@ from .buffer import Key, ScalarBuffer
 from .checkpoints import Checkpoints
 from .monitor import Monitor, loss_in
 from .opening import Opened, open_run
+from .purse import BUDGET, Purse
 from .warning import Watch
 
 log = logging.getLogger(__name__)
 
 URGENT = ("nonfinite",)  # events after which rules are asked at once
-BUDGET = 0.01  # share of the time that measuring may take
-GRACE_S = 0.1  # what samples, and probes, may take at the start all the same
 FLUSH_ROWS = 1000
 FLUSH_S = 10.0
 FLUSH_REMOTE_S = 60.0  # an object store gets a new object at each flush
@@ -48,9 +47,8 @@ class Session:
         self.recorder: Recorder | None = Recorder(self.folder, attempt=opened.attempt, rank=self.rank)
         self.callbacks: list[Monitor] = []
         self.batch = opened.batches
-        self.budget = float(getattr(lead, "overhead_budget", BUDGET))
         self.seconds = 0.0  # what keeping the record has cost, monitors apart
-        self.started = time.monotonic()
+        self.purse = Purse(float(getattr(lead, "overhead_budget", BUDGET)), self._cost)
         self.first_step = trainer.global_step
         self._steps = ScalarBuffer()
         self._announced = False
@@ -115,13 +113,12 @@ class Session:
 
     # While training
 
-    def allowance(self, part: float) -> float:
-        """Return the seconds that a part of the budget amounts to by now."""
-        return part * self.budget * (time.monotonic() - self.started) + GRACE_S
+    def _cost(self) -> float:
+        return self.seconds + sum(monitor.seconds for monitor in self.monitors)
 
     def key(self, step: int, optimizer: int = 0) -> Key:
         """Return the key of a row written now."""
-        return self.batch, step, optimizer, time.monotonic() - self.started
+        return self.batch, step, optimizer, time.monotonic() - self.purse.started
 
     def batch_start(self, trainer: Trainer, size: int) -> None:
         """Count a batch of `size` examples."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import lightning as L
 import pytest
-from groundwire.callbacks import carbon, session
+from groundwire.callbacks import carbon, purse
 
 
 class QuickMeter:
@@ -35,7 +35,7 @@ def quick_meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(autouse=True)
 def time_to_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no result depend on how busy the machine is."""
-    monkeypatch.setattr(session, "GRACE_S", 600.0)
+    monkeypatch.setattr(purse, "GRACE_S", 600.0)
 
 
 @pytest.fixture

@@ -90,9 +90,9 @@ def test_by_hand_leftovers_are_not_judged(tmp_path: Path) -> None:
 def test_samples_stop_where_the_budget_is_spent_and_norms_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from groundwire.callbacks import session
+    from groundwire.callbacks import purse
 
-    monkeypatch.setattr(session, "GRACE_S", 0.0)
+    monkeypatch.setattr(purse, "GRACE_S", 0.0)
     few = AuditCallback(carbon=None, overhead_budget=1e-9)
     fit(trainer(tmp_path, few), Classifier())
     record = Record.open(few.folder or "")

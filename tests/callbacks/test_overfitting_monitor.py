@@ -144,9 +144,9 @@ def test_wrong_options_are_named(option: dict[str, Any]) -> None:
 def test_without_time_the_validation_loss_is_kept_and_the_last_gap_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from groundwire.callbacks import session
+    from groundwire.callbacks import purse, session
 
-    monkeypatch.setattr(session, "GRACE_S", 0.0)
+    monkeypatch.setattr(purse, "GRACE_S", 0.0)
     monkeypatch.setattr(session, "BUDGET", 0.0)
     monitor = OverfittingMonitor()
     fit(trainer(tmp_path, monitor, max_epochs=5), Classifier())
