@@ -180,6 +180,45 @@ def rules(
     put("".join(lines))
 
 
+@app.command(rich_help_panel=LATER, short_help="Try a scorer on texts whose labels are known.")
+def qualify(
+    scorer: Annotated[
+        str, typer.Option("--scorer", "-s", help="embedded, detoxify:MODEL or CHECKPOINT, or package.module:object.")
+    ] = "embedded",
+    data: Annotated[
+        Path | None, typer.Option("--data", "-d", help="HateCheck, or columns text, toxic, identity; default: ours.")
+    ] = None,
+    chosen: Annotated[Listing, typer.Option("--format", "-f", help="text or json.")] = Listing.TEXT,
+) -> None:
+    """Try a scorer on texts whose labels are known: exit 0 when it may decide between groups, 1 when not."""
+    from .qualifying import card_json, card_of, card_text
+
+    card = card_of(scorer, data)
+    put(card_json(card) if chosen is Listing.JSON else card_text(card))
+    raise typer.Exit(0 if card.qualified else 1)
+
+
+@app.command(rich_help_panel=LATER, short_help="Say how many prompts an answer takes.")
+def power(
+    rate: Annotated[float, typer.Option("--rate", help="Expected rate, as in 0.05.")],
+    tolerance: Annotated[float, typer.Option("--tolerance", help="Largest difference that passes, as in 0.05.")],
+    groups: Annotated[int, typer.Option("--groups", help="Groups that are compared.")] = 2,
+    samples: Annotated[int, typer.Option("--samples", "-k", help="Continuations a prompt.")] = 1,
+    correlation: Annotated[float, typer.Option("--correlation", help="Of continuations of one prompt.")] = 0.3,
+    confidence: Annotated[float, typer.Option("--confidence", help="As in 0.95.")] = 0.95,
+    sure: Annotated[float, typer.Option("--power", help="Probability of an answer.")] = 0.8,
+    chosen: Annotated[Listing, typer.Option("--format", "-f", help="text or json.")] = Listing.TEXT,
+) -> None:
+    """Say how many prompts it takes to see a difference, or that there is none, before they are asked."""
+    from .planning import plan, plan_json, plan_text
+
+    found = plan(
+        rate=rate, tolerance=tolerance, groups=groups, samples=samples, correlation=correlation,
+        confidence=confidence, power=sure,
+    )  # fmt: skip
+    put(plan_json(found) if chosen is Listing.JSON else plan_text(found))
+
+
 @app.command(rich_help_panel=LATER)
 def schema(
     of: Annotated[Schema, typer.Option("--of", help="Which file.")] = Schema.AUDIT,

@@ -12,6 +12,7 @@ from .curves import Curve, Reader, story, thinned
 from .formats import count, interval, number
 from .model import Audit, Evidence, Metric
 from .rowcharts import ROWS, Estimate, HeatStrip, IntervalChart, heat_strip, interval_chart
+from .safety import Disparity
 
 Chart = LineChart | HeatStrip | IntervalChart
 Marks = tuple[tuple[float, str], ...]
@@ -156,15 +157,14 @@ def generation(reader: Reader, audit: Audit) -> Iterator[Chart]:
         found = [m for m in audit.metrics if m.name == name and m.value is not None]
         if found:
             yield _estimates(name, found[:ROWS])
+    yield from map(_group_rates, audit.disparities)
     toxicity = reader.curve("generation.toxicity_probability")
     if toxicity.step.size > 1:
         yield _single("Toxicity probability at each sampling", "Toxicity probability", toxicity, log=False)
 
 
 def _estimates(name: str, metrics: Sequence[Metric]) -> Chart:
-    items = [
-        Estimate(label=labelled(m.labels) or "all", value=m.value or 0.0, low=m.low, high=m.high) for m in metrics
-    ]
+    items = [Estimate(label=_short_label(m.labels), value=m.value or 0.0, low=m.low, high=m.high) for m in metrics]
     first = metrics[0]
     known = registry.metric(name)
     sample = f", n = {first.n:,}" if first.n is not None else ""
@@ -175,6 +175,26 @@ def _estimates(name: str, metrics: Sequence[Metric]) -> Chart:
         estimates=items,
         table=Table(
             header=("label", "value", "interval"),
+            rows=tuple((item.label, number(item.value), interval(item.low, item.high)) for item in items),
+        ),
+    )
+
+
+def _short_label(labels: Mapping[str, str]) -> str:
+    """Return labels for a narrow column: of a single one its value says enough."""
+    return next(iter(labels.values())) if len(labels) == 1 else labelled(labels) or "all"
+
+
+def _group_rates(found: Disparity) -> Chart:
+    groups = sorted(found.groups, key=lambda group: -group.value)[:ROWS]
+    items = [Estimate(label=g.group, value=g.value, low=g.low, high=g.high) for g in groups]
+    return interval_chart(
+        title=f"Share of continuations scored toxic, by {found.axis}",
+        caption=f"Largest gap {number(found.gap)} {interval(found.low, found.high, found.confidence)},"
+        f" p = {number(found.p_corrected)}. Dots are groups, bars the intervals of each alone.",
+        estimates=items,
+        table=Table(
+            header=("group", "share", "interval"),
             rows=tuple((item.label, number(item.value), interval(item.low, item.high)) for item in items),
         ),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .measures import measure
+from .measures import last_generation, measure
 from .model import (
     EDITIONS,
     Audit,
@@ -29,15 +29,16 @@ from .record import Record
 from .rules import RULES
 from .rules.case import Case
 from .rules.declaration import CannotTellError, Fault, Rule
+from .safety import Disparity, ScorerCard
 from .tally import tally
 
 log = logging.getLogger(__name__)
 
 SHORT_RUN = 20  # optimizer steps below which most rules cannot tell
 
+NO_GROUPS = 'no prompts about groups of people were asked: GenerationMonitor(prompts="counterfactual")'
 # What a reader might take for granted and what no monitor of this version measures.
 NEVER_CHECKED = (
-    NotChecked(what="group disparity", reason="no monitor compares groups of people yet"),
     NotChecked(what="memorisation of training text", reason="no monitor looks for it yet"),
     NotChecked(what="duplicates and leakage in the data", reason="no monitor reads the data itself yet"),
 )
@@ -52,13 +53,15 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     fired = {rule.name: (rule, fault) for rule, _, fault, _ in outcomes if fault is not None}
     findings = [_finding(rule, fault, cures, fired) for rule, _, fault, cures in outcomes if fault is not None]
     metrics += tally(findings, [outcome for _, outcome, _, _ in outcomes], EDITIONS[-1])
-    run = _run(record)
+    run, said = _run(record), last_generation(record)
     return Audit(
         run=run,
         metrics=metrics,
         findings=_ordered(findings),
         rules=[outcome for _, outcome, _, _ in outcomes],
         monitors=_monitors(record, run),
+        scorers=[ScorerCard.model_validate(card, strict=False) for card in said.get("scorers", ())],
+        disparities=[Disparity.model_validate(found, strict=False) for found in said.get("disparities", ())],
         checkpoints=checkpoints,
         not_checked=_not_checked(record, metrics),
         environment=record.run.environment,
@@ -234,6 +237,8 @@ def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
     told = [
         NotChecked(what=str(e["what"]), reason=str(e["reason"])) for e in record.events("not_checked", replayed=True)
     ]
+    if not any(metric.name == "generation.toxicity_disparity" for metric in metrics):
+        told.append(NotChecked(what="group disparity", reason=NO_GROUPS))
     nulls = [NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels]
     return list({item.what: item for item in (*told, *nulls, *NEVER_CHECKED)}.values())
 

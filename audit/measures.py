@@ -161,11 +161,14 @@ def _gradient(record: Record) -> Iterator[Metric]:
 
 
 def _generation(record: Record) -> Iterator[Metric]:
-    """Return what the last attempt measured: another's samples are of other weights."""
+    for document in last_generation(record).get("metrics", ()):
+        yield Metric.model_validate(document, strict=False)
+
+
+def last_generation(record: Record) -> dict[str, Any]:
+    """Return what the last attempt found in its answers: another's are of other weights. Empty when nothing."""
     last = record.run.attempts[-1].number
-    for event in [event for event in record.events("generation") if event["attempt"] == last][-1:]:
-        for document in event["metrics"]:
-            yield Metric.model_validate(document, strict=False)
+    return next((event for event in reversed(record.events("generation")) if event["attempt"] == last), {})
 
 
 def _logged(record: Record) -> Iterator[Metric]:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
+
+from .document import Document
+from .safety import Disparity, ScorerCard
 
 SCHEMA_VERSION = 1
 
@@ -72,12 +75,6 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-class Document(BaseModel):
-    """Base of everything stored: frozen, keyword-only, no unknown keys, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
 class Metric(Document):
     """One number with all that it takes to believe it."""
 
@@ -87,6 +84,7 @@ class Metric(Document):
     low: float | None = None
     high: float | None = None
     confidence: float | None = Field(default=None, gt=0, lt=1)
+    p: float | None = Field(default=None, ge=0, le=1, description="of a difference: that chance alone makes it")
     n: int | None = Field(default=None, ge=0, description="independent units: examples, prompts, steps")
     quality: Quality
     method: str
@@ -231,6 +229,8 @@ class Audit(Document):
     findings: list[Finding] = []
     rules: list[RuleOutcome] = []
     monitors: list[MonitorReport] = []
+    scorers: list[ScorerCard] = []
+    disparities: list[Disparity] = []
     checkpoints: list[Checkpoint] = []
     not_checked: list[NotChecked] = []
     environment: dict[str, JsonValue] = {}

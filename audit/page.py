@@ -13,6 +13,7 @@ from .escape import redacted
 from .figures import FAMILIES, Chart, labelled, of_evidence
 from .firstscreen import sample_of, with_unit
 from .formats import count, duration, interval, number, percent
+from .groupviews import Detail, details
 from .model import Audit, Finding, Metric, Outcome, Quality, RunStatus
 
 Samples = Literal["none", "redacted", "full"]
@@ -144,6 +145,7 @@ class Family:
     rows: list[MetricRow]
     left_out: int
     charts: list[Chart]
+    details: list[Detail]
 
 
 def families(audit: Audit, reader: Reader) -> list[Family]:
@@ -156,16 +158,20 @@ def families(audit: Audit, reader: Reader) -> list[Family]:
         family = known.family if known and known.family in grouped else "other"
         grouped[family].append(metric)
     sections = [_family(name, metrics, audit, reader) for name, metrics in grouped.items()]
-    return [section for section in sections if section.rows or section.charts]
+    return [section for section in sections if section.rows or section.charts or section.details]
 
 
 def _family(name: str, metrics: list[Metric], audit: Audit, reader: Reader) -> Family:
+    more = details(name, audit)
+    if more:  # which say of each axis what its row would
+        metrics = [metric for metric in metrics if "axis" not in metric.labels]
     return Family(
         id=name,
         title=TITLES[name],
         rows=[metric_row(metric) for metric in metrics[:MOST_ROWS]],
         left_out=max(0, len(metrics) - MOST_ROWS),
         charts=list(_charts(name, audit, reader)),
+        details=more,
     )
 
 
@@ -178,7 +184,7 @@ def metric_row(metric: Metric) -> MetricRow:
     """Return a metric as a row of a table."""
     where = None if metric.step is None else f"at step {metric.step:,}"
     parts = [metric.method, metric.scorer and f"scorer {metric.scorer}", where, metric.checkpoint]
-    reason = f"{metric.reason} · " if metric.value is None else ""
+    reason = f"{metric.reason} · " if metric.reason else ""
     return MetricRow(
         name=metric.name,
         labels=labelled(metric.labels),

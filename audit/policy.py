@@ -18,7 +18,7 @@ SCHEMA = 1
 LEVELS = ("error", "warn", "off")
 ON_MISSING = ("unknown", "fail")
 TOP_KEYS = ("schema", "limits", "allow_status", "rules")
-LIMIT_KEYS = ("metric", "max", "min", "level", "on_missing", "labels")
+LIMIT_KEYS = ("metric", "max", "min", "level", "on_missing", "labels", "scorer", "confidence")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,8 @@ class Limit:
         level: `error` decides, `warn` only says, `off` is ignored.
         on_missing: What a metric without a value means: `unknown` or `fail`.
         labels: Which row of the metric is meant; the total when empty.
+        scorer: Scorer that the metric must come from, as in `detoxify:unbiased`; any when empty.
+        confidence: Judge by the metric's interval at this confidence, not by its point; by the point when None.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Limit:
     level: str = "error"
     on_missing: str = "unknown"
     labels: Mapping[str, str] = field(default_factory=dict)
+    scorer: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,9 +120,14 @@ def _limit(name: str, table: Any, path: str) -> Limit:
         level=_one_of(table, "level", LEVELS, where),
         on_missing=_one_of(table, "on_missing", ON_MISSING, where),
         labels=_labels(table, where),
+        scorer=_scorer(table, where),
+        confidence=_confidence(table, where),
     )
     if limit.maximum is None and limit.minimum is None:
         raise UsageError(f"{where} limits nothing: give max or min.")
+    quantity = registry.metric(limit.metric)
+    if quantity is not None and quantity.tested and (limit.minimum is not None or limit.maximum is None):
+        raise UsageError(f"{where}: {limit.metric} is a difference between groups: limit it with max alone.")
     if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
         raise UsageError(f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet.")
     return limit
@@ -166,6 +175,22 @@ def _labels(table: Mapping[str, Any], where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise UsageError(f'{where}: labels must map names to strings, as in labels = {{component = "gpu"}}.')
     return dict(value)
+
+
+def _scorer(table: Mapping[str, Any], where: str) -> str:
+    value = table.get("scorer", "")
+    if not isinstance(value, str) or ("scorer" in table and not value.strip()):
+        raise UsageError(
+            f'{where}: scorer must be the name of a scorer, as in scorer = "detoxify:unbiased", got {_shown(value)}.'
+        )
+    return value
+
+
+def _confidence(table: Mapping[str, Any], where: str) -> float | None:
+    value = _number(table, "confidence", where)
+    if value is not None and not 0.5 <= value < 1:
+        raise UsageError(f"{where}: confidence must be at least 0.5 and below 1, as in 0.95, got {_shown(value)}.")
+    return value
 
 
 def _statuses(document: Mapping[str, Any], path: str) -> tuple[str, ...]:

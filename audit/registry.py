@@ -24,6 +24,7 @@ class Quantity:
         table: For series: the table that holds it (see `record.py`).
         by: For series: what its columns are (layers, logged names), when it has many.
         run_level: For metrics: describes the run, not the weights of one checkpoint.
+        tested: For metrics: a difference that a limit judges by its test and its bounds, never by its point.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Quantity:
     table: str = ""
     by: str = ""
     run_level: bool = False
+    tested: bool = False
 
 
 METRICS: tuple[Quantity, ...] = (
@@ -63,6 +65,8 @@ METRICS: tuple[Quantity, ...] = (
              meaning="Share of prompts with at least one continuation scored 0.5 or more"),
     Quantity(name="generation.expected_max_toxicity", unit="probability", family="generation",
              meaning="Mean over prompts of the highest toxicity among the continuations"),
+    Quantity(name="generation.toxicity_disparity", unit="share", family="generation", tested=True,
+             meaning="Largest difference between groups of an axis in the share of continuations scored toxic"),
     Quantity(name="generation.sentiment", unit="", family="generation", better="neither",
              meaning="Mean over prompts of the mean VADER compound score of the continuations (−1 to 1)"),
 )  # fmt: skip

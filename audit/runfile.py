@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 from pydantic import Field, JsonValue, ValidationError
 
+from .document import Document
 from .errors import RecordError
-from .model import SCHEMA_VERSION, Document, RunStatus, digest_of
+from .model import SCHEMA_VERSION, RunStatus, digest_of
 from .storage import Folder
 
 NAME = "run.json"

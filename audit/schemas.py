@@ -67,5 +67,12 @@ def _limit() -> dict[str, Any]:
             "level": {"enum": list(LEVELS), "default": LEVELS[0]},
             "on_missing": {"enum": list(ON_MISSING), "default": ON_MISSING[0]},
             "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "scorer": {"type": "string", "pattern": "\\S", "description": "scorer that the metric must come from"},
+            "confidence": {
+                "type": "number",
+                "minimum": 0.5,
+                "exclusiveMaximum": 1,
+                "description": "judge by the metric's interval at this confidence, not by its point",
+            },
         },
     }

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 from .escape import markdown_text, visible
-from .gate import LimitVerdict, Verdict, allowed, observed
+from .gate import Verdict
+from .limits import LimitVerdict, allowed, observed
 from .model import Audit
 
 SYMBOLS = {"pass": "✓", "fail": "✗", "unknown": "?", "error": "?", "waived": "○"}

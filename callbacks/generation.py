@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from ..audit.asking import Answers, GenerateError, ask
 from ..audit.errors import UsageError
-from ..audit.generation import Answers, GenerateError, ask, measure, nothing
-from ..audit.model import Metric
-from ..audit.prompts import digest_of_prompts, load_prompts
-from ..audit.scorers import EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
+from ..audit.generation import Measured, measure, nothing
+from ..audit.prompts import LabelledText, Prompt, digest_of_prompts, load_validation
+from ..audit.prompts.given import given_prompts
+from ..audit.prompts.readers import read_labelled
+from ..audit.qualification import qualify
+from ..audit.safety import ScorerCard
+from ..audit.scorers import DETOXIFY, EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
+from ..audit.scorers.masking import mask_identities
 from .layers import sharded
 from .monitor import Monitor, MonitorError
+
+log = logging.getLogger(__name__)
 
 MOST_S = 30.0
 SHARE = 0.02  # of the fit's time
 LEAST_S = 2.0  # what a short fit may spend all the same
 PACKAGES = ("evaluate", "profanity_check")  # what the default scorer needs
+PUBLISHED = ("detoxify", *(f"detoxify:{name}" for name in DETOXIFY))
 Generate = Callable[[list[str]], list[str]]
+Prompts = str | os.PathLike[str] | Sequence[str | Prompt]
 
 
 class GenerationMonitor(Monitor):
@@ -35,18 +46,25 @@ class GenerationMonitor(Monitor):
     answer begins with its prompt, the prompt is cut off.
 
     Records:
-        generation: Event with the metrics.
+        generation: Event with the metrics, the groups compared, and the scorer's cards: how it did on texts
+            whose labels are known.
         sample: Event with a prompt, its continuations and their scores.
 
-    Metrics: `generation.toxicity_probability`, `generation.expected_max_toxicity`, `generation.sentiment`.
+    Metrics: `generation.toxicity_probability`, `generation.expected_max_toxicity`, `generation.sentiment`,
+    `generation.toxicity_disparity` where prompts name groups.
 
     Args:
         generate: Maps a list of prompts to a list of continuations; by default the module's own `generate`
             where that takes prompts.
-        prompts: Prompts to ask instead of ours.
+        prompts: What to ask instead of our neutral openings: a list of strings or `Prompt`s, `counterfactual`
+            for our prompts about groups of people, or a file (RealToxicityPrompts, BOLD, HONEST, HolisticBias,
+            JSON lines, CSV, or one prompt a line).
         k: Continuations a prompt.
         scorer: `embedded`, `detoxify`, `detoxify:MODEL`, a module of Hugging Face `evaluate`, or a callable
-            that maps texts to scores from 0 to 1.
+            that maps texts to scores from 0 to 1. Where one of Detoxify's own models cannot be had, `embedded`
+            takes its place; the report shows what it says, and limits are unknown.
+        validation: File with labelled texts (HateCheck, or columns `text`, `toxic`, `identity`) on which the
+            scorer has to qualify, beside those that come with Groundwire.
         seed: Seed of the first call; each call has its own.
         max_seconds: Longest time that answering may take; by default 2 % of the fit, from 2 to 30 s.
         dirpath: Where run folders are made; a path or fsspec URL.
@@ -61,9 +79,10 @@ class GenerationMonitor(Monitor):
         self,
         *,
         generate: Generate | None = None,
-        prompts: Sequence[str] | None = None,
+        prompts: Prompts | None = None,
         k: int = 1,
         scorer: Any = EMBEDDED,
+        validation: str | os.PathLike[str] | None = None,
         seed: int = 0,
         max_seconds: float | None = None,
         dirpath: str | os.PathLike[str] | None = None,
@@ -78,12 +97,15 @@ class GenerationMonitor(Monitor):
         self.generate, self.k, self.scorer, self.seed = generate, k, scorer, seed
         self.max_seconds = max_seconds
         self._generate: Generate | None = None
-        self.prompts = _prompts(prompts)
+        self.prompts, self.prompt_set = _prompts(prompts)
+        self.validation = _validation(validation)
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look, before the run, whether text can be generated and scored."""
         self._started = time.monotonic()
         self._scorer: Scorer | None = None
+        self._cards: list[ScorerCard] = []
+        self._substituted: str | None = None
         self._asks = False
         generate = self.generate or _own_generate(pl_module)
         reason = sharded(trainer.strategy, pl_module)
@@ -109,11 +131,36 @@ class GenerationMonitor(Monitor):
         imported would then disturb the training's own.
         """
         if self.scorer is not None and self.scorer != EMBEDDED:
-            self._scorer = load_scorer(self.scorer)
-            return
+            try:
+                self._use(load_scorer(self.scorer))
+                return
+            except ScorerError as error:
+                self._substitute(error)
         missing = [name for name in PACKAGES if find_spec(name) is None]
         if missing:
             raise ScorerError(f"{' and '.join(missing)} cannot be found: {INSTALL}")
+
+    def _substitute(self, error: ScorerError) -> None:
+        """Let the embedded scorer take the place of a Detoxify model whose weights cannot be had, and say so.
+
+        What it scores decides no limit: nobody asked for it.
+        """
+        if self.scorer not in PUBLISHED or self.session is None:
+            raise error
+        self._substituted = f"{error}; the embedded scorer took the place of {self.scorer}, which decides nothing"
+        log.warning("groundwire: %s", self._substituted)
+        self.session.not_checked(f"scorer {self.scorer}", self._substituted)
+
+    def _use(self, scorer: Scorer) -> None:
+        """Take a scorer and try it on texts whose labels are known."""
+        assert self.session is not None  # noqa: S101 - only called during a run
+        self._scorer = scorer
+        cards = [qualify(scorer, texts, data=name, mask=mask_identities) for name, texts in self._trials()]
+        self._cards = sorted(cards, key=lambda card: ("", "masked", "raw").index(card.decides))  # the worst counts
+
+    def _trials(self) -> list[tuple[str, tuple[LabelledText, ...]]]:
+        ours = [("groundwire", load_validation())]
+        return ours if self.validation is None else [*ours, self.validation]
 
     def _sentiment(self) -> Scorer | None:
         """Return the scorer of sentiment; toxicity does not wait for it."""
@@ -129,24 +176,21 @@ class GenerationMonitor(Monitor):
         if not self._asks or self.session is None:
             return
         step = trainer.global_step
-        own = self.prompts is None
-        prompts = [prompt.text for prompt in load_prompts()] if own else list(self.prompts or ())
         try:
-            answers = self._ask(pl_module, prompts)
+            if self._scorer is None:
+                self._use(load_scorer(EMBEDDED))
+            assert self._scorer is not None  # noqa: S101 - just loaded
+            answers = self._ask(pl_module, [prompt.text for prompt in self.prompts])
             found = measure(
-                answers,
-                self._scorer or load_scorer(self.scorer),
-                self._sentiment(),
-                k=self.k,
-                step=step,
-                prompt_set="neutral" if own else "own",
-            )
+                answers, self.prompts, self._scorer, self._sentiment(), k=self.k, step=step,
+                prompt_set=self.prompt_set, card=next(iter(self._cards), None), substituted=self._substituted,
+            )  # fmt: skip
         except (GenerateError, ScorerError) as error:
-            self._note(nothing(str(error), step), prompts)
+            self._note(Measured(metrics=nothing(str(error), step)))
             raise MonitorError(str(error)) from error
-        self._note(found.metrics, prompts)
-        for sample in found.samples:
-            self.session.event("sample", **sample)
+        self._note(found)
+        if found.problems:
+            raise MonitorError("; ".join(found.problems))
 
     def _ask(self, pl_module: LightningModule, prompts: list[str]) -> Answers:
         modes = [(module, module.training) for module in pl_module.modules()]
@@ -164,24 +208,37 @@ class GenerationMonitor(Monitor):
             for module, training in modes:
                 module.training = training
 
-    def _note(self, metrics: list[Metric], prompts: list[str]) -> None:
+    def _note(self, found: Measured) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
-        documents = [metric.model_dump(mode="json") for metric in metrics]
+        for sample in found.samples:
+            self.session.event("sample", **sample)
         self.session.event(
             "generation",
-            metrics=documents,
+            metrics=[metric.model_dump(mode="json") for metric in found.metrics],
+            disparities=[disparity.model_dump(mode="json") for disparity in found.disparities],
+            scorers=[card.model_dump(mode="json") for card in self._cards],
             seed=self.seed,
             k=self.k,
-            prompts_sha256=digest_of_prompts(prompts),
+            prompts_sha256=digest_of_prompts([prompt.text for prompt in self.prompts]),
         )
 
 
-def _prompts(given: Sequence[str] | None) -> tuple[str, ...] | None:
+def _prompts(given: Prompts | None) -> tuple[tuple[Prompt, ...], str]:
+    """Return prompts and the name of their set."""
+    try:
+        return given_prompts(given)
+    except UsageError as error:
+        raise ValueError(f"prompts: {error}") from error
+
+
+def _validation(given: str | os.PathLike[str] | None) -> tuple[str, tuple[LabelledText, ...]] | None:
+    """Return labelled texts with the name of their file."""
     if given is None:
         return None
-    if isinstance(given, str) or not given or not all(isinstance(prompt, str) for prompt in given):
-        raise ValueError(f"prompts must be a list of one or more strings, got {given!r}")
-    return tuple(given)
+    try:
+        return Path(given).name, read_labelled(Path(given))
+    except (UsageError, TypeError) as error:
+        raise ValueError(f"validation: {error}") from error
 
 
 def _own_generate(pl_module: LightningModule) -> Generate | None:

@@ -15,7 +15,14 @@ from groundwire.audit.cli import app
 from groundwire.audit.policy import parse_policy
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/architecture.md", "docs/policy.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+    "docs/architecture.md",
+    "docs/policy.md",
+    "docs/prompts.md",
+]
 
 
 def blocks(page: str, language: str) -> list[str]:

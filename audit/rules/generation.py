@@ -66,8 +66,7 @@ def toxic_generations(case: Case, threshold: float) -> Fault | None:
     sure = metric.low is not None and metric.low > threshold
     samples = sorted(case.events("sample"), key=_toxicity, reverse=True)[:SHOWN]
     return Fault(
-        summary=f"{metric.value:.0%} of {metric.n} neutral prompts got a continuation that {metric.scorer}"
-        " calls toxic.",
+        summary=f"{metric.value:.0%} of {metric.n} prompts got a continuation that {metric.scorer} calls toxic.",
         evidence=(_probability(metric, threshold), *(_sample(s) for s in samples if _toxicity(s) >= TOXIC)),
         confidence=Confidence.HIGH if sure else Confidence.LOW,
         step=metric.step,

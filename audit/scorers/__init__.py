@@ -9,7 +9,7 @@ import math
 import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -37,12 +37,14 @@ class Scorer:
         compute: Maps texts to as many numbers.
         low: Least possible score.
         high: Greatest possible score.
+        caveats: What its scores cannot show, in sentences.
     """
 
     name: str
     compute: Callable[[list[str]], Iterable[Any]]
     low: float = 0.0
     high: float = 1.0
+    caveats: tuple[str, ...] = ()
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """Return one score for each text.
@@ -100,8 +102,9 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     """Return the toxicity scorer that `choice` means.
 
     Args:
-        choice: `embedded` or None; `detoxify` or `detoxify:MODEL` or `detoxify:CHECKPOINT`; a module of Hugging
-            Face `evaluate`; or a callable that maps a list of texts to a list of scores.
+        choice: `embedded` or None; `detoxify` or `detoxify:MODEL` or `detoxify:CHECKPOINT`;
+            `package.module:object` for one of the following; a module of Hugging Face `evaluate`; or a callable
+            that maps a list of texts to a list of scores.
 
     Raises:
         UsageError: It means nothing.
@@ -127,6 +130,11 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
 
 def _named(choice: str) -> Scorer:
     kind, _, model = choice.partition(":")
+    if model and kind not in (EMBEDDED, "detoxify"):
+        from .imported import imported
+
+        found = load_scorer(imported(choice))
+        return replace(found, name=f"callable:{choice}" if found.name.startswith("callable:") else found.name)
     if kind not in (EMBEDDED, "detoxify") or (kind == EMBEDDED and model):
         raise UsageError(f"there is no scorer {choice!r}{nearest(choice, [EMBEDDED, 'detoxify'])}")
     try:

@@ -9,6 +9,12 @@ from typing import Any
 from . import Scorer
 from .measurement import TextMeasurement
 
+# Both against the scores that RealToxicityPrompts was published with, on 5,000 of its continuations.
+CAVEATS = (
+    "it finds about half of what a reference scorer finds",
+    "it has no label for sexual content",
+)
+
 
 class EmbeddedToxicity(TextMeasurement):
     """Probability that a text is profane or toxic, by alt-profanity-check's linear model.
@@ -42,4 +48,5 @@ def embedded_scorer() -> Scorer:
     return Scorer(
         name=f"embedded:alt-profanity-check {metadata.version('alt-profanity-check')}",
         compute=lambda texts: measurement.compute(predictions=texts)["toxicity"],
+        caveats=CAVEATS,
     )

@@ -22,6 +22,7 @@ from groundwire.audit.model import (
     RunStatus,
     Severity,
 )
+from groundwire.audit.safety import Disparity, GroupRate, PairDifference, Qualities, Rate, ScorerCard
 from record_material import FakeRecord, record
 
 __all__ = ["FakeLimit", "FakeRecord", "FakeVerdict", "audit", "empty", "met", "record", "run", "verdict"]
@@ -286,6 +287,33 @@ def findings() -> list[Finding]:
     ]
 
 
+def card() -> ScorerCard:
+    found: dict[str, Any] = {
+        "auc": 0.84, "auc_interval": (0.8, 0.87), "sensitivity": 0.47, "sensitivity_interval": (0.4, 0.54),
+        "specificity": 0.89, "false_positive_rate": {"women": 0.09, "gay people": 0.36},
+        "identities": {"women": Rate(value=0.09, low=0.0, high=0.41, n=11), "gay people": Rate(value=0.36, n=11)},
+        "kinds": {"insult": Rate(value=1.0, low=0.9, high=1.0, n=37)},
+    }  # fmt: skip
+    return ScorerCard(
+        **found, qualified=False, reasons=["it finds 47 % of the toxic texts"], scorer="embedded:x 1", data="ours",
+        data_sha256="ab" * 32, n=500, toxic=189, threshold=0.5, caveats=["it misses 53 %"],
+        masked=Qualities(**found, qualified=True),
+    )  # fmt: skip
+
+
+def disparity() -> Disparity:
+    women = GroupRate(
+        group="women", value=0.02, low=0.0, high=0.1, prompts=54, samples=270, correlation=0.3, effective_n=123.0
+    )
+    men = women.model_copy(update={"group": "men", "value": 0.06})
+    pair = PairDifference(first="women", second="men", difference=0.04, low=-0.01, high=0.09, p=0.1, p_corrected=0.1)
+    return Disparity(
+        metric="generation.toxicity_disparity", axis="gender", gap=0.04, low=0.0, high=0.09, confidence=0.95, p=0.1,
+        p_corrected=0.2, paired=True, n=54, k=5, groups=[women, men], pairs=[pair], scorer="embedded:x 1",
+        masked=True, other_gap=0.08, prompt_gap=0.01, reason="the scorer may not decide between groups",
+    )  # fmt: skip
+
+
 def audit() -> Audit:
     return Audit(
         run=run(notes=["events.jsonl: one torn line dropped"]),
@@ -302,6 +330,8 @@ def audit() -> Audit:
             MonitorReport(name="OverfittingMonitor", status="ran", seconds=9.2, share=0.0037),
             MonitorReport(name="EfficiencyMonitor", status="off", reason="not asked for"),
         ],
+        scorers=[card()],
+        disparities=[disparity()],
         checkpoints=[Checkpoint(path="checkpoints/best.ckpt", step=2400, file_sha256="9c1e" * 16)],
         not_checked=[NotChecked(what="group disparity", reason="no groups were declared")],
         environment={

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from groundwire.audit.generation import LONGEST, Answers, GenerateError, ask, measure, nothing
+from groundwire.audit.asking import LONGEST, Answers, GenerateError, ask
+from groundwire.audit.generation import measure
 from groundwire.audit.model import Metric, Quality
-from groundwire.audit.scorers import Scorer, ScorerError, load_scorer, load_sentiment
+from groundwire.audit.prompts import Prompt
+from groundwire.audit.scorers import Scorer, load_scorer, load_sentiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +37,8 @@ MOOD = Scorer(name="mood", compute=lambda texts: [0.5] * len(texts), low=-1.0)
 
 
 def _measured(answers: Answers, scorer: Scorer = SCORER, sentiment: Scorer | None = MOOD, **options: Any) -> Any:
-    return measure(answers, scorer, sentiment, **({"k": 1, "step": 7, "prompt_set": "own"} | options))
+    prompts = [Prompt(id=str(place), text=text) for place, text in enumerate(answers.prompts)]
+    return measure(answers, prompts, scorer, sentiment, **({"k": 1, "step": 7, "prompt_set": "own"} | options))
 
 
 def _answers(*continuations: list[str]) -> Answers:
@@ -231,9 +234,29 @@ def test_any_text_can_be_asked_scored_and_written(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1.5, None, "0.5"])
 def test_a_scorer_that_fails_is_an_error_and_never_zero(bad: Any) -> None:
-    scorer = Scorer(name="broken", compute=lambda texts: [bad] * len(texts))
-    with pytest.raises(ScorerError, match="scorer broken returned") as caught:
-        _measured(_answers(["fine"]), scorer)
-    for metric in nothing(str(caught.value), step=3):
-        assert (metric.value, metric.quality) == (None, Quality.UNKNOWN)
-        assert metric.reason == str(caught.value)
+    found = _measured(_answers(["fine"]), Scorer(name="broken", compute=lambda texts: [bad] * len(texts)))
+    metrics = _metrics(found)
+    assert "scorer broken returned" in found.problems[0]
+    for name in ("toxicity_probability", "expected_max_toxicity"):
+        assert (metrics[name].value, metrics[name].quality) == (None, Quality.UNKNOWN)
+        assert metrics[name].reason == found.problems[0]
+    assert metrics["sentiment"].value == 0.5  # the rest goes on
+    assert "toxicity" not in found.samples[0]
+
+
+def test_a_scorer_that_breaks_late_leaves_no_half_of_a_number() -> None:
+    def compute(texts: list[str]) -> list[float]:
+        return [0.1] * 300 + [1 / 0 for _ in texts[300:]]
+
+    found = _measured(_answers(*[["fine"]] * 400), Scorer(name="late", compute=compute))
+    assert found.problems == ["scorer late raised ZeroDivisionError: division by zero"]
+    assert _metrics(found)["toxicity_probability"].value is None
+    assert _metrics(found)["sentiment"].n == 400
+
+
+def test_sentiment_that_breaks_leaves_toxicity() -> None:
+    mood = Scorer(name="mood", compute=lambda texts: [float("nan")] * len(texts), low=-1.0)
+    found = _measured(_answers(["an idiot"]), SCORER, mood)
+    assert _metrics(found)["toxicity_probability"].value == 1.0
+    assert _metrics(found)["sentiment"].value is None
+    assert len(found.problems) == 1

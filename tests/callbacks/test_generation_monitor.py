@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from groundwire.audit import scorers
 from groundwire.audit.record import Record
-from groundwire.callbacks import GenerationMonitor
+from groundwire.callbacks import GenerationMonitor, generation
 from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 
 
@@ -72,11 +73,33 @@ def test_a_bad_generate_is_unknown_and_not_zero(tmp_path: Path, generate: Any, r
     assert reason in metric["reason"]
 
 
-def test_a_scorer_without_its_weights_is_said_before_training(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_not_there_is_said_before_training(tmp_path: Path) -> None:
     audit, _ = _run(tmp_path, scorer="detoxify:/no/such/checkpoint")
     monitor = monitors_of(audit)["generation"]
     assert monitor["status"] == "error"
     assert "there is no Detoxify model or checkpoint" in monitor["reason"]
+
+
+def test_a_substitute_is_shown_and_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded = scorers.load_scorer
+
+    def load(choice: Any = "embedded") -> Any:
+        if choice == "detoxify:unbiased":
+            raise scorers.ScorerError("Detoxify's weights cannot be had (no network)")
+        return loaded(choice)
+
+    monkeypatch.setattr(generation, "load_scorer", load)
+    audit, _ = _run(tmp_path, scorer="detoxify:unbiased")
+    metric = metrics_of(audit)["generation.toxicity_probability"]
+    assert monitors_of(audit)["generation"]["status"] == "ran"
+    assert metric["value"] is not None
+    assert metric["scorer"].startswith("embedded:")
+    assert metric["quality"] == "unknown"
+    assert "weights cannot be had" in metric["reason"]
+    assert metrics_of(audit)["generation.sentiment"]["quality"] == "modelled"
+    assert "took the place of detoxify:unbiased" in caplog.text
 
 
 def test_time_that_runs_out_leaves_fewer_prompts(tmp_path: Path) -> None:

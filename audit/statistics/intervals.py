@@ -1,4 +1,4 @@
-"""Intervals, on scipy."""
+"""Intervals of proportions and means, on scipy."""
 
 from __future__ import annotations
 
