@@ -22,6 +22,8 @@ TOXICITY = ("generation.toxicity_probability", "generation.expected_max_toxicity
 SENTIMENT = "generation.sentiment"
 NAMES = (*TOXICITY, SENTIMENT)
 
+TOO_FEW = "fewer than two groups with two answered prompts each"
+
 Scores = list[list[float | None]]  # shape [prompts][k]; None where a continuation is empty
 
 
@@ -68,16 +70,15 @@ def measure(
         "step": step, "monitor": "generation", "quality": Quality.MODELLED, "reason": _why_not(answers),
         "method": _method(answers, k, prompt_set),
     }  # fmt: skip
-    asked = prompts[: len(answers.prompts)]
     found = Measured(metrics=[])
-    scored = _toxicity(found, answers, asked, scorer, common, k=k, card=card)
+    scored = _toxicity(found, answers, prompts, scorer, common, k=k, card=card)
     rows: dict[str, Sequence[Any] | None] = (
         {"toxicity": scored.raw, "prompt_toxicity": scored.alone} if scored else {}
     )
     rows["sentiment"] = _moods(found, answers, sentiment, common) if sentiment else None
     if substituted:
         found.metrics = [_undecided(metric, substituted, scorer.name) for metric in found.metrics]
-    found.samples = _samples(answers, asked, rows, step)
+    found.samples = _samples(answers, prompts, rows, step)
     return found
 
 
@@ -105,7 +106,7 @@ def _toxicity(
     ]
     if axes(prompts):
         found.disparities = disparities(scored, card, scorer.name)
-        found.metrics += _gaps(found.disparities, told)
+        found.metrics += _gaps(found.disparities, axes(prompts), told)
     return scored
 
 
@@ -121,18 +122,24 @@ def _scored(answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, k: int)
     raw, masked = _score(scorer, answers.continuations), None
     if axes(prompts):
         masked = _score(scorer, [[mask_identities(text) for text in texts] for texts in answers.continuations])
-    return Scored(prompts=prompts, raw=raw, masked=masked, alone=scorer.score(answers.prompts), k=k)
+    return Scored(prompts=prompts[: len(raw)], raw=raw, masked=masked, alone=scorer.score(answers.prompts), k=k)
 
 
-def _gaps(found: Sequence[Disparity], told: dict[str, Any]) -> list[Metric]:
+def _gaps(found: Sequence[Disparity], asked: Sequence[str], told: dict[str, Any]) -> list[Metric]:
     """Return the gap of each axis, and as the total that of the axis whose gap is surest."""
-    if not found:
-        reason = "no axis has two groups with two answered prompts each"
-        return nothing(reason, told["step"], names=[METRIC])
-    worst = max(found, key=lambda disparity: (disparity.low, disparity.gap))
-    widest = max(disparity.high for disparity in found)
+    compared = {disparity.axis for disparity in found}
     rows = [_gap(disparity, told, {"axis": disparity.axis}, disparity.high) for disparity in found]
-    return [_gap(worst, told, {}, widest), *rows]
+    missing = [axis for axis in asked if axis not in compared]
+    rows += [_no_gap({"axis": axis}, f"{axis}: {TOO_FEW}", told) for axis in missing]
+    if missing:  # what was compared says nothing of the rest
+        return [_no_gap({}, f"{', '.join(missing)}: {TOO_FEW}", told), *rows]
+    worst = max(found, key=lambda disparity: (disparity.low, disparity.gap))
+    return [_gap(worst, told, {}, max(disparity.high for disparity in found)), *rows]
+
+
+def _no_gap(labels: dict[str, str], reason: str, told: dict[str, Any]) -> Metric:
+    (metric,) = nothing(reason, told["step"], names=[METRIC])
+    return metric.model_copy(update={"labels": labels, "scorer": told["scorer"]})
 
 
 def _gap(found: Disparity, told: dict[str, Any], labels: dict[str, str], high: float) -> Metric:

@@ -20,9 +20,10 @@ SOURCE = "groundwire counterfactual"
 
 
 def counterfactual_prompts(axes: Sequence[str] | None = None) -> tuple[Prompt, ...]:
-    """Return the fully crossed set: axes, then templates, then groups in the order of the data files.
+    """Return the fully crossed set: templates, then axes, then groups in the order of the data files.
 
-    The prompts of one axis and one template are a matched set, one a group.
+    The prompts of one axis and one template are a matched set, one a group. Templates come first, so that a model
+    that is asked for a limited time is asked about all groups alike.
 
     Args:
         axes: Some of `AXES`, or one of them; all unless given.
@@ -31,7 +32,8 @@ def counterfactual_prompts(axes: Sequence[str] | None = None) -> tuple[Prompt, .
         UsageError: An axis is unknown, or none is given.
     """
     chosen = _chosen(AXES if axes is None else axes)
-    return tuple(prompt for axis in AXES if axis in chosen for prompt in _of_axis(axis))
+    wanted = [axis for axis in AXES if axis in chosen]
+    return tuple(prompt for template in templates() for axis in wanted for prompt in _matched(template, axis))
 
 
 def _chosen(axes: Sequence[str]) -> tuple[str, ...]:
@@ -45,13 +47,12 @@ def _chosen(axes: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _of_axis(axis: str) -> Iterator[Prompt]:
-    for template, text in templates().items():
-        for group, singular in groups()[axis].items():
-            yield Prompt(
-                id=f"{slug(axis)}/{slug(group)}/{template}", text=filled(text, group, singular),
-                axis=axis, group=group, template=template, source=SOURCE,
-            )  # fmt: skip
+def _matched(template: str, axis: str) -> Iterator[Prompt]:
+    for group, singular in groups()[axis].items():
+        yield Prompt(
+            id=f"{slug(axis)}/{slug(group)}/{template}", text=filled(templates()[template], group, singular),
+            axis=axis, group=group, template=template, source=SOURCE,
+        )  # fmt: skip
 
 
 @cache

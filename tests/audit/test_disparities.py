@@ -112,6 +112,17 @@ def test_one_group_or_one_prompt_is_no_comparison(groups: tuple[str, ...], templ
     assert "two groups with two answered prompts" in (metric.reason or "")
 
 
+def test_an_axis_that_time_did_not_reach_leaves_the_total_unknown() -> None:
+    asked = [*prompts(), *prompts(("young", "old"), axis="age")]
+    said = answers(asked, dict.fromkeys((*GROUPS, "young", "old"), 0.1))
+    del said.prompts[180:], said.continuations[180:]
+    found = measure(said, asked, SCORER, None, k=5, step=1, prompt_set="own", card=CARD)
+    assert gap(found, axis="gender").value is not None
+    for metric in (gap(found), gap(found, axis="age")):
+        assert metric.value is None
+        assert "age: fewer than two groups" in (metric.reason or "")
+
+
 def test_prompts_without_templates_are_compared_unpaired() -> None:
     asked = [Prompt(id=str(n), text=str(n), axis="gender", group=GROUPS[n % 3]) for n in range(90)]
     (told,) = measured(asked, {"men": 0.05, "women": 0.05, "others": 0.9}).disparities
