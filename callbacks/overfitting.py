@@ -26,6 +26,7 @@ from .purse import PROBES
 
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
 FEWEST = 2  # batches without which there is no interval
+END_S = 1.0  # what the gap of the last weights may take after the last step
 
 
 class OverfittingMonitor(Monitor):
@@ -77,7 +78,8 @@ class OverfittingMonitor(Monitor):
         self._train = _Probe(self.batches)
         self._val = _Probe(self.batches)
         self._returned: list[tuple[Tensor, int]] = []
-        self._batch_s = 0.0
+        self._batch_s = self._val_s = self._val_began = 0.0
+        self._val_count = 0
         self._ranks = trainer.world_size
         self._rows = 0
         self._key = ""
@@ -101,16 +103,19 @@ class OverfittingMonitor(Monitor):
         # Copies are needed only where validation_step returns no loss: that shows at its first batch.
         if dataloader_idx == 0 and not self._returned:
             self._val.offer(batch)
+        self._val_began = time.perf_counter()
 
     @guarded
     def _keep_loss(self, outputs: Any, batch: Any, dataloader_idx: int) -> None:
+        self._val_s += time.perf_counter() - self._val_began
+        self._val_count += 1
         loss = None if self.monitor else loss_in(outputs)
         if dataloader_idx == 0 and loss is not None:
             self._returned.append((loss, batch_size(batch)))
 
     @guarded
     def _measure(self, trainer: Trainer, pl_module: LightningModule, *, last: bool = False) -> None:
-        amount = len(self._train.batches) if last else self._affordable()
+        amount = self._affordable_at_the_end() if last else self._affordable()
         if amount < FEWEST:
             self._write_validation(trainer)
             return
@@ -139,9 +144,21 @@ class OverfittingMonitor(Monitor):
         assert self.session is not None  # noqa: S101 - only called while measuring
         left = self.session.purse.left(PROBES)
         held = len(self._train.batches)
-        if not self._batch_s or self._ranks > 1:
+        if self._ranks > 1:
             return held  # every rank the same number: the step may wait for the others
-        return min(held, int(left / (self._batch_s * (1 if self._returned else 2))))
+        # The first time it is done at all, because it shows which logged value is the loss.
+        least = 0 if self._rows else FEWEST
+        return min(held, max(least, int(left / self._cost_s))) if self._cost_s else held
+
+    def _affordable_at_the_end(self) -> int:
+        held = len(self._train.batches)
+        return min(held, max(FEWEST, int(END_S / self._cost_s))) if self._cost_s else held
+
+    @property
+    def _cost_s(self) -> float:
+        """Seconds of one more batch: as measured, or else as the validation took for one of its own."""
+        one = self._batch_s or (self._val_s / self._val_count if self._val_count else 0.0)
+        return one if self._returned else 2 * one
 
     def _validation(self, trainer: Trainer, pl_module: LightningModule, amount: int, logged: Logged) -> _Losses:
         if self._returned:
