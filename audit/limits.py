@@ -14,6 +14,7 @@ from .model import Audit, Finding, Metric, Quality
 from .policy import Limit
 
 MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
+ANOTHER_SCORER = "let a scorer decide that may: `groundwire qualify --scorer …` tries one"
 UNTESTED = "it has no test and no bounds, without which a difference says nothing"
 
 
@@ -174,8 +175,10 @@ def _missing(limit: Limit, rows: list[Metric], audit: Audit) -> str:
 
 def _advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str:
     """Return what the finding nearest to the metric recommends."""
-    if answer.outcome == "pass" or not measured:
-        return "" if answer.outcome == "pass" else MEASURE_IT
+    if answer.outcome == "pass":
+        return ""
+    if not measured:
+        return ANOTHER_SCORER if _shown_only(limit, audit) else MEASURE_IT
     if answer.outcome == "unknown":
         return "ask more prompts" if answer.needed else "see why, and measure again"
     quantity = registry.metric(limit.metric)
@@ -186,6 +189,12 @@ def _advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> st
             settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
             return settings or first.text
     return "see the report's findings, or reconsider the limit"
+
+
+def _shown_only(limit: Limit, audit: Audit) -> bool:
+    """Return whether a scorer gave a number that nobody may go by."""
+    metric = audit.metric(limit.metric, limit.labels)
+    return metric is not None and metric.value is not None and metric.scorer is not None
 
 
 def _concerns(finding: Finding, metric: str, family: str) -> bool:

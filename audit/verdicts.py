@@ -50,6 +50,7 @@ def as_json(verdict: Verdict, audit: Audit) -> str:
                 "margin": limit.margin,
                 "reason": limit.reason,
                 "advice": limit.advice,
+                "needed": limit.needed,
             }
             for limit in verdict.limits
         ],

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ..audit.asking import Answers, GenerateError, ask
 from ..audit.errors import UsageError
 from ..audit.generation import Measured, measure, nothing
-from ..audit.prompts import LabelledText, Prompt, digest_of_prompts, load_validation
+from ..audit.prompts import LabelledText, Prompt, digest_of_prompts
 from ..audit.prompts.given import given_prompts
 from ..audit.prompts.readers import read_labelled
-from ..audit.qualification import qualify
-from ..audit.safety import ScorerCard
-from ..audit.scorers import DETOXIFY, EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
-from ..audit.scorers.masking import mask_identities
+from ..audit.scorers import EMBEDDED, ScorerError
+from .huggingface import own_generate
+from .isolation import isolated
 from .layers import sharded
-from .monitor import Monitor, MonitorError
-
-log = logging.getLogger(__name__)
+from .monitor import Monitor, MonitorError, guarded
+from .scoring import Scoring
+from .trend import Trend
 
 MOST_S = 30.0
 SHARE = 0.02  # of the fit's time
 LEAST_S = 2.0  # what a short fit may spend all the same
-PACKAGES = ("evaluate", "profanity_check")  # what the default scorer needs
-PUBLISHED = ("detoxify", *(f"detoxify:{name}" for name in DETOXIFY))
+VALIDATION: Literal["validation"] = "validation"
 Generate = Callable[[list[str]], list[str]]
 Prompts = str | os.PathLike[str] | Sequence[str | Prompt]
 
@@ -46,12 +41,13 @@ class GenerationMonitor(Monitor):
     answer begins with its prompt, the prompt is cut off.
 
     Records:
+        generation.toxicity_probability: And expected_max_toxicity and sentiment, at each sampling, with `every`.
         generation: Event with the metrics, the groups compared, and the scorer's cards: how it did on texts
             whose labels are known.
         sample: Event with a prompt, its continuations and their scores.
 
     Metrics: `generation.toxicity_probability`, `generation.expected_max_toxicity`, `generation.sentiment`,
-    `generation.toxicity_disparity` where prompts name groups.
+    `generation.toxicity_disparity` where prompts name groups, `generation.toxicity_change` with `every`.
 
     Args:
         generate: Maps a list of prompts to a list of continuations; by default the module's own `generate`
@@ -66,7 +62,10 @@ class GenerationMonitor(Monitor):
         validation: File with labelled texts (HateCheck, or columns `text`, `toxic`, `identity`) on which the
             scorer has to qualify, beside those that come with Groundwire.
         seed: Seed of the first call; each call has its own.
-        max_seconds: Longest time that answering may take; by default 2 % of the fit, from 2 to 30 s.
+        max_seconds: Longest time that answering may take, the trend apart; by default 2 % of the fit, from 2 to 30 s.
+        every: When the model is asked while it trains, too, from before the first step on: every so many
+            optimizer steps, or after each `validation`. As many prompts are asked each time as there was time for
+            at first, and times are left out where they would take longer than is allowed.
         dirpath: Where run folders are made; a path or fsspec URL.
 
     Raises:
@@ -85,6 +84,7 @@ class GenerationMonitor(Monitor):
         validation: str | os.PathLike[str] | None = None,
         seed: int = 0,
         max_seconds: float | None = None,
+        every: int | Literal["validation"] | None = None,
         dirpath: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(dirpath=dirpath)
@@ -95,23 +95,23 @@ class GenerationMonitor(Monitor):
         if max_seconds is not None and not max_seconds > 0:
             raise ValueError(f"max_seconds must be positive or None, got {max_seconds!r}")
         self.generate, self.k, self.scorer, self.seed = generate, k, scorer, seed
-        self.max_seconds = max_seconds
-        self._generate: Generate | None = None
+        if every is not None and every != VALIDATION and not (type(every) is int and every > 0):
+            raise ValueError(f"every must be a number of steps, 'validation' or None, got {every!r}")
+        self.max_seconds, self.every = max_seconds, every
+        self._trend = Trend({})
         self.prompts, self.prompt_set = _prompts(prompts)
         self.validation = _validation(validation)
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look, before the run, whether text can be generated and scored."""
-        self._started = time.monotonic()
-        self._scorer: Scorer | None = None
-        self._cards: list[ScorerCard] = []
-        self._substituted: str | None = None
-        self._asks = False
-        generate = self.generate or _own_generate(pl_module)
+        self._started, self._spent = time.monotonic(), 0.0
+        self._asks, self._asked_at = False, -1
+        self._trend = Trend(self.resumed_progress(self.name))
+        generate = self.generate or own_generate(pl_module)
         reason = sharded(trainer.strategy, pl_module)
         if generate is None:
             reason = "the module has no generate(prompts) method and none was given"
-        if reason:
+        if reason or generate is None or self.session is None:
             self.switch_off(reason)
             return
         self._generate = generate
@@ -119,57 +119,33 @@ class GenerationMonitor(Monitor):
         self._asks = trainer.global_rank == 0
         if not self._asks:
             return
+        self._scoring = Scoring(self.session, self.scorer, self.validation)
         try:
-            self._preflight()
+            self._scoring.preflight()
         except (ScorerError, UsageError) as error:
             raise MonitorError(str(error)) from error
+        if self.every is not None:
+            self._sample(trainer, pl_module)
 
-    def _preflight(self) -> None:
-        """Load the scorer now, or, where that takes seconds and cannot fail for long, look whether it is there.
-
-        A thread could load it beside the training, but packages that draw random numbers when they are
-        imported would then disturb the training's own.
-        """
-        if self.scorer is not None and self.scorer != EMBEDDED:
-            try:
-                self._use(load_scorer(self.scorer))
-                return
-            except ScorerError as error:
-                self._substitute(error)
-        missing = [name for name in PACKAGES if find_spec(name) is None]
-        if missing:
-            raise ScorerError(f"{' and '.join(missing)} cannot be found: {INSTALL}")
-
-    def _substitute(self, error: ScorerError) -> None:
-        """Let the embedded scorer take the place of a Detoxify model whose weights cannot be had, and say so.
-
-        What it scores decides no limit: nobody asked for it.
-        """
-        if self.scorer not in PUBLISHED or self.session is None:
-            raise error
-        self._substituted = f"{error}; the embedded scorer took the place of {self.scorer}, which decides nothing"
-        log.warning("groundwire: %s", self._substituted)
-        self.session.not_checked(f"scorer {self.scorer}", self._substituted)
-
-    def _use(self, scorer: Scorer) -> None:
-        """Take a scorer and try it on texts whose labels are known."""
-        assert self.session is not None  # noqa: S101 - only called during a run
-        self._scorer = scorer
-        cards = [qualify(scorer, texts, data=name, mask=mask_identities) for name, texts in self._trials()]
-        self._cards = sorted(cards, key=lambda card: ("", "masked", "raw").index(card.decides))  # the worst counts
-
-    def _trials(self) -> list[tuple[str, tuple[LabelledText, ...]]]:
-        ours = [("groundwire", load_validation())]
-        return ours if self.validation is None else [*ours, self.validation]
-
-    def _sentiment(self) -> Scorer | None:
-        """Return the scorer of sentiment; toxicity does not wait for it."""
+    @guarded
+    def _sample(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask the prompts of the trend, if there is time, and write how toxic the answers are."""
+        step = trainer.global_step
+        left = self._limit() - self._spent
+        if not self._asks or self.session is None or step == self._asked_at or left < self._trend.expected_s:
+            return
+        self._asked_at, began = step, time.monotonic()
         try:
-            return load_sentiment()
-        except ScorerError as error:
-            if self.session is not None:
-                self.session.not_checked("generation.sentiment", str(error))
-            return None
+            chosen = self._trend.chosen(self.prompts)
+            found = self._measured(self._ask(pl_module, chosen, left), chosen, step)
+        except (GenerateError, ScorerError) as error:
+            raise MonitorError(str(error)) from error
+        if found.problems:
+            raise MonitorError("; ".join(found.problems))
+        self._spent += time.monotonic() - began
+        rows = self._trend.taken(found, self.session.key(step), time.monotonic() - began)
+        if rows is not None:
+            self.session.rows("generation", rows)
 
     def finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask and score."""
@@ -177,36 +153,34 @@ class GenerationMonitor(Monitor):
             return
         step = trainer.global_step
         try:
-            if self._scorer is None:
-                self._use(load_scorer(EMBEDDED))
-            assert self._scorer is not None  # noqa: S101 - just loaded
-            answers = self._ask(pl_module, [prompt.text for prompt in self.prompts])
-            found = measure(
-                answers, self.prompts, self._scorer, self._sentiment(), k=self.k, step=step,
-                prompt_set=self.prompt_set, card=next(iter(self._cards), None), substituted=self._substituted,
-            )  # fmt: skip
+            answers = self._ask(pl_module, self.prompts, self._limit())
+            found = self._measured(answers, self.prompts, step)
         except (GenerateError, ScorerError) as error:
             self._note(Measured(metrics=nothing(str(error), step)))
             raise MonitorError(str(error)) from error
+        found.metrics += self._trend.change(found, step)
         self._note(found)
         if found.problems:
             raise MonitorError("; ".join(found.problems))
 
-    def _ask(self, pl_module: LightningModule, prompts: list[str]) -> Answers:
-        modes = [(module, module.training) for module in pl_module.modules()]
+    def _limit(self) -> float:
+        """Return the seconds that answering may take by now."""
         fit = time.monotonic() - self._started
-        limit = self.max_seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
-        assert self._generate is not None  # noqa: S101 - without it the monitor is off
-        pl_module.eval()
-        try:
-            with isolate_rng(include_cuda=torch.cuda.is_available()), torch.no_grad():
-                return ask(
-                    self._generate, prompts, k=self.k, deadline=time.monotonic() + limit,
-                    before_round=lambda number: _seed(self.seed + number),
-                )  # fmt: skip
-        finally:
-            for module, training in modes:
-                module.training = training
+        return self.max_seconds or min(MOST_S, max(LEAST_S, SHARE * fit))
+
+    def _measured(self, answers: Answers, prompts: Sequence[Prompt], step: int) -> Measured:
+        scorer, sentiment = self._scoring.toxicity(), self._scoring.sentiment()
+        return measure(
+            answers, prompts, scorer, sentiment, k=self.k, step=step, prompt_set=self.prompt_set,
+            card=next(iter(self._scoring.cards), None), substituted=self._scoring.substituted,
+        )  # fmt: skip
+
+    def _ask(self, pl_module: LightningModule, prompts: Sequence[Prompt], limit: float) -> Answers:
+        with isolated(pl_module):
+            return ask(
+                self._generate, [prompt.text for prompt in prompts], k=self.k, deadline=time.monotonic() + limit,
+                before_round=lambda number: _seed(self.seed + number),
+            )  # fmt: skip
 
     def _note(self, found: Measured) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
@@ -216,11 +190,29 @@ class GenerationMonitor(Monitor):
             "generation",
             metrics=[metric.model_dump(mode="json") for metric in found.metrics],
             disparities=[disparity.model_dump(mode="json") for disparity in found.disparities],
-            scorers=[card.model_dump(mode="json") for card in self._cards],
+            scorers=[card.model_dump(mode="json") for card in self._scoring.cards],
             seed=self.seed,
             k=self.k,
             prompts_sha256=digest_of_prompts([prompt.text for prompt in self.prompts]),
         )
+
+    def progress(self) -> dict[str, Any]:
+        """Return what the model said before its training, for a resumed run."""
+        return self._trend.state()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask after a validation, where that is wanted."""
+        super().on_validation_end(trainer, pl_module)
+        if self.every == VALIDATION and not trainer.sanity_checking:
+            self._sample(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Ask every so many steps, where that is wanted."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if isinstance(self.every, int) and trainer.global_step % self.every == 0:
+            self._sample(trainer, pl_module)
 
 
 def _prompts(given: Prompts | None) -> tuple[tuple[Prompt, ...], str]:
@@ -239,11 +231,6 @@ def _validation(given: str | os.PathLike[str] | None) -> tuple[str, tuple[Labell
         return Path(given).name, read_labelled(Path(given))
     except (UsageError, TypeError) as error:
         raise ValueError(f"validation: {error}") from error
-
-
-def _own_generate(pl_module: LightningModule) -> Generate | None:
-    found = getattr(pl_module, "generate", None)
-    return found if callable(found) else None
 
 
 def _seed(seed: int) -> None:

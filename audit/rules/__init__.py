@@ -3,7 +3,7 @@
 Of findings that weigh the same, the one whose rule stands first here is shown first: causes before symptoms.
 """
 
-from . import carbon, course, generalisation, generation, gradients, optimisation, start, steps, units
+from . import carbon, course, generalisation, generation, gradients, groups, optimisation, start, steps, units
 from .declaration import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     generalisation.overfitting,
     generalisation.overtraining,
     generation.toxic_generations,
+    groups.group_disparity,
     carbon.location_unknown,
     carbon.mostly_modelled_energy,
 )

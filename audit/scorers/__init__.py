@@ -21,7 +21,12 @@ INSTALL = 'pip install "groundwire[text,embedded]"'
 DETOXIFY = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 EMBEDDED = "embedded"
 ROUNDING = 1e-6  # float32 puts a probability of one this far above one
+MAIN = "toxicity"  # label of a scorer that has one
 SHOWN = 200  # characters of somebody else's error that are repeated
+
+
+class Labelled(dict[str, Iterable[Any]]):
+    """Scores by label, as our own scorers return them; the label that counts is the first."""
 
 
 class ScorerError(GroundwireError):
@@ -34,7 +39,7 @@ class Scorer:
 
     Attributes:
         name: Which scorer it is, with the version that its scores depend on.
-        compute: Maps texts to as many numbers.
+        compute: Maps texts to as many numbers, or to `Labelled` columns of them.
         low: Least possible score.
         high: Greatest possible score.
         caveats: What its scores cannot show, in sentences.
@@ -47,25 +52,38 @@ class Scorer:
     caveats: tuple[str, ...] = ()
 
     def score(self, texts: Sequence[str]) -> list[float]:
-        """Return one score for each text.
+        """Return one score for each text: that of the first label, where there are several.
+
+        Raises:
+            ScorerError: The scorer raised, or returned too few, too many or impossible scores.
+        """
+        return next(iter(self.scores(texts).values()))
+
+    def scores(self, texts: Sequence[str]) -> dict[str, list[float]]:
+        """Return for each label of the scorer one score for each text, the label that counts first.
 
         Raises:
             ScorerError: The scorer raised, or returned too few, too many or impossible scores.
         """
         if not texts:
-            return []
+            return {MAIN: []}
         clean = [well_formed(text) for text in texts]
         try:
             with warnings.catch_warnings(), untouched_rng():
                 warnings.simplefilter("ignore")
-                scores = self._listed(self.compute(clean), len(texts))
+                found = self.compute(clean)
+                columns = found if isinstance(found, Labelled) else {MAIN: found}
+                listed = {label: self._listed(column, len(texts)) for label, column in columns.items()}
         except ScorerError:
             raise
         except Exception as error:
             raise ScorerError(f"scorer {self.name} raised {brief(error)}") from error
-        if len(scores) != len(texts):
-            many = "more than" if len(scores) > len(texts) else f"{len(scores)} scores for"
-            raise ScorerError(f"scorer {self.name} returned {many} {len(texts)} texts: return one score for each")
+        return {label: self._whole(column, len(texts)) for label, column in listed.items()}
+
+    def _whole(self, scores: list[Any], amount: int) -> list[float]:
+        if len(scores) != amount:
+            many = "more than" if len(scores) > amount else f"{len(scores)} scores for"
+            raise ScorerError(f"scorer {self.name} returned {many} {amount} texts: return one score for each")
         return [self._checked(score) for score in scores]
 
     def _listed(self, found: Any, most: int) -> list[Any]:

@@ -15,6 +15,24 @@ GAP = metric("overfitting.gap", 1.0, low=0.8, high=1.2)
 RISING = np.concatenate([np.linspace(3, 2, 10), np.linspace(2.05, 3, 20)])
 TOXIC = metric("generation.toxicity_probability", 0.25, low=0.14, high=0.4, n=48, scorer="embedded:x 1")
 SAMPLES = {"sample": [{"prompt": "a", "continuations": ["bad", "worse"], "toxicity": [0.6, None], "step": 3}]}
+UNFAIR = metric("generation.toxicity_disparity", 0.3, low=0.2, high=0.4, p=0.001, n=54, confidence=0.95, scorer="x 1")
+GROUP = {"low": 0.0, "high": 0.5, "prompts": 54, "samples": 54, "correlation": 1.0, "effective_n": 54.0}
+PAIR = {
+    "first": "women",
+    "second": "men",
+    "difference": 0.3,
+    "low": 0.2,
+    "high": 0.4,
+    "p": 0.001,
+    "p_corrected": 0.001,
+}
+DISPARITY = {
+    "metric": "generation.toxicity_disparity", "axis": "gender", "gap": 0.3, "low": 0.2, "high": 0.4,
+    "confidence": 0.95, "p": 0.001, "p_corrected": 0.001, "paired": True, "n": 54, "k": 1, "pairs": [PAIR],
+    "groups": [GROUP | {"group": "women", "value": 0.1}, GROUP | {"group": "men", "value": 0.4}], "scorer": "x 1",
+    "masked": False,
+}  # fmt: skip
+COMPARED = {"generation": [{"disparities": [DISPARITY]}]}
 ENERGY = metric("carbon.energy_kwh", 0.5)
 MODELLED = [{"energy_kwh": 1.0, "cpu_kwh": 0.4, "ram_kwh": 0.6, "qualities": {"cpu": "measured", "ram": "modelled"}}]
 FLAT = {"train__loss": NOISE * 2.3}
@@ -32,6 +50,7 @@ BAD: dict[str, Callable[[], Case]] = {
     "overfitting": lambda: case(metrics=[GAP], overfitting__val_loss=RISING),
     "overtraining": lambda: case(overfitting__val_loss=RISING),
     "toxic-generations": lambda: case(metrics=[TOXIC], events=SAMPLES),
+    "group-disparity": lambda: case(metrics=[UNFAIR], events=COMPARED),
     "location-unknown": lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", None)]),
     "mostly-modelled-energy": lambda: case(metrics=[ENERGY], events={"energy": MODELLED}),
 }
@@ -76,6 +95,10 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
     ],
     "overtraining": [lambda: case(overfitting__val_loss=np.linspace(3, 2, 30))],
     "toxic-generations": [lambda: case(metrics=[metric("generation.toxicity_probability", 0.02, n=48)])],
+    "group-disparity": [
+        lambda: case(metrics=[UNFAIR.model_copy(update={"value": 0.02, "low": 0.01, "high": 0.04})]),
+        lambda: case(metrics=[UNFAIR.model_copy(update={"value": 0.0, "low": 0.0, "high": 0.03, "p": 1.0})]),
+    ],
     "location-unknown": [lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", 0.1)])],
     "mostly-modelled-energy": [
         lambda: case(metrics=[ENERGY], events={"energy": [MODELLED[0] | {"qualities": {"cpu": "measured"}}]})

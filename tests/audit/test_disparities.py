@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from groundwire.audit.asking import Answers
-from groundwire.audit.disparities import Scored, axes, disparities
+from groundwire.audit.disparities import TOXICITY, Scored, axes, disparities
 from groundwire.audit.generation import Measured, measure
 from groundwire.audit.model import Metric, Quality
 from groundwire.audit.prompts import LabelledText, Prompt
@@ -169,9 +169,10 @@ def test_order_of_prompts_and_groups_does_not_matter() -> None:
         [float(score) for score in by_word(texts)]
         for texts in answers(asked, dict.fromkeys(GROUPS, 0.2)).continuations
     ]
-    scored = Scored(prompts=asked, raw=raw, masked=None, alone=[0.0] * len(asked), k=5)
-    turned = Scored(prompts=asked[::-1], raw=raw[::-1], masked=None, alone=[0.0] * len(asked), k=5)
-    first, second = disparities(scored, CARD, "s")[0], disparities(turned, CARD, "s")[0]
+    told: dict[str, Any] = {"alone": [0.0] * len(asked), "k": 5, "scorer": "s", "masked": False, "undecided": None}
+    scored = Scored(prompts=asked, scores=raw, others=raw, **told)
+    turned = Scored(prompts=asked[::-1], scores=raw[::-1], others=raw[::-1], **told)
+    first, second = disparities(scored, TOXICITY)[0], disparities(turned, TOXICITY)[0]
     assert first.gap == pytest.approx(second.gap)
     assert first.p == pytest.approx(second.p, abs=0.03)
     assert {g.group: g.value for g in first.groups} == pytest.approx({g.group: g.value for g in second.groups})

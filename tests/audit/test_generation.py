@@ -12,7 +12,7 @@ from groundwire.audit.asking import LONGEST, Answers, GenerateError, ask
 from groundwire.audit.generation import measure
 from groundwire.audit.model import Metric, Quality
 from groundwire.audit.prompts import Prompt
-from groundwire.audit.scorers import Scorer, load_scorer, load_sentiment
+from groundwire.audit.scorers import Labelled, Scorer, load_scorer, load_sentiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,9 +156,12 @@ def test_time_that_runs_out_drops_what_is_incomplete(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_nothing_said_is_unknown_and_says_why(answers: Answers, reason: str) -> None:
-    for metric in _measured(answers).metrics:
+    metrics = _metrics(_measured(answers))
+    for name in ("toxicity_probability", "expected_max_toxicity", "toxicity_fraction", "sentiment"):
+        metric = metrics[name]
         assert (metric.value, metric.low, metric.high, metric.confidence) == (None, None, None, None)
         assert (metric.reason, metric.n, metric.quality) == (reason, 0, Quality.UNKNOWN)
+    assert metrics["empty_share"].value == (1.0 if answers.prompts else None)
 
 
 def test_metrics_are_over_prompts_and_not_over_continuations() -> None:
@@ -206,11 +209,12 @@ def test_the_order_of_prompts_and_the_metrics_limits(scores: list[list[float]]) 
     scorer = Scorer(name="given", compute=lambda texts: [float(t) if t[0].isdigit() else 0.0 for t in texts])
 
     def metrics(rows: list[list[float]]) -> list[Metric]:
-        return _measured(_answers(*[[repr(score) for score in row] for row in rows]), scorer, None, k=3).metrics
+        return _measured(_answers(*[[repr(score) for score in row] for row in rows]), scorer, None, k=3).metrics[:3]
 
     found = metrics(scores)
     assert found[0].value == sum(max(row) >= 0.5 for row in scores) / len(scores)
     assert found[1].value == pytest.approx(sum(max(row) for row in scores) / len(scores))
+    assert found[2].value == pytest.approx(sum(score >= 0.5 for row in scores for score in row) / len(scores) / 3)
     for metric, turned in zip(found, metrics(scores[::-1]), strict=True):
         assert 0 <= metric.low <= metric.value + 1e-12
         assert metric.value <= metric.high + 1e-12 <= 1 + 1e-9
@@ -260,3 +264,25 @@ def test_sentiment_that_breaks_leaves_toxicity() -> None:
     assert _metrics(found)["toxicity_probability"].value == 1.0
     assert _metrics(found)["sentiment"].value is None
     assert len(found.problems) == 1
+
+
+def test_labels_and_kinds_of_prompts_have_rows_of_their_own() -> None:
+    def compute(texts: list[str]) -> Labelled:
+        return Labelled(toxicity=_by_word(texts), insult=[0.7 if "idiot" in text else 0.0 for text in texts])
+
+    answers = _answers(["idiot", "idiot"], ["fine", "idiot"], ["fine", "fine"], ["fine", "fine"])
+    prompts = [Prompt(id=str(place), text="x", toxicity=0.9 if place < 2 else 0.1) for place in range(4)]
+    scorer = Scorer(name="two labels", compute=compute)
+    found = measure(answers, prompts, scorer, None, k=2, step=7, prompt_set="own").metrics
+    fraction = {tuple(m.labels.items()): m.value for m in found if m.name == "generation.toxicity_fraction"}
+    assert fraction == {
+        (): 3 / 8, (("prompts", "toxic"),): 3 / 4, (("prompts", "non-toxic"),): 0.0, (("label", "insult"),): 3 / 8
+    }  # fmt: skip
+
+
+def test_what_is_not_said_is_counted() -> None:
+    metrics = _metrics(_measured(_answers(["a", ""], ["a", "b"], ["", ""]), k=2))
+    assert metrics["empty_share"].value == 0.5
+    assert metrics["duplicate_share"].value == pytest.approx(1 / 3)
+    assert metrics["truncated_share"].value == 0.0
+    assert metrics["prompt_toxicity"].value == pytest.approx(0.1)

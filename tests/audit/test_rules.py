@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from groundwire.audit import registry
-from groundwire.audit.model import Severity
+from groundwire.audit.model import Quality, Severity
 from groundwire.audit.rules import RULES
 from groundwire.audit.rules.case import Case
 from groundwire.audit.rules.declaration import HEADINGS, CannotTellError, Rule
-from rule_cases import BAD, FLAT, GAP, GOOD, RISING
+from rule_cases import BAD, FLAT, GAP, GOOD, RISING, UNFAIR
 from rule_material import BY_NAME, STEPS, ask, case, metric, settings_of
 
 
@@ -62,6 +62,20 @@ def test_a_toxic_sample_is_shown_with_its_score() -> None:
     fault = ask("toxic-generations", BAD["toxic-generations"]())
     assert fault is not None
     assert [(e.sample, e.value) for e in fault.evidence if e.sample] == [("bad", 0.6)]
+
+
+def test_a_difference_between_groups_names_them() -> None:
+    fault = ask("group-disparity", BAD["group-disparity"]())
+    assert fault is not None
+    assert "by gender" in fault.summary
+    assert "most of all about men" in fault.summary
+    assert any("men against women" in item.summary for item in fault.evidence)
+    unsure = UNFAIR.model_copy(update={"p": 0.3, "low": 0.0})
+    with pytest.raises(CannotTellError, match="prompts a group would tell"):
+        ask("group-disparity", case(metrics=[unsure]))
+    unqualified = UNFAIR.model_copy(update={"quality": Quality.UNKNOWN, "reason": "the scorer may not"})
+    with pytest.raises(CannotTellError, match="the scorer may not"):
+        ask("group-disparity", case(metrics=[unqualified]))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from groundwire.audit import scorers
 from groundwire.audit.record import Record
-from groundwire.callbacks import GenerationMonitor, generation
+from groundwire.callbacks import GenerationMonitor, scoring
 from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 
 
@@ -90,7 +90,7 @@ def test_a_substitute_is_shown_and_decides_nothing(
             raise scorers.ScorerError("Detoxify's weights cannot be had (no network)")
         return loaded(choice)
 
-    monkeypatch.setattr(generation, "load_scorer", load)
+    monkeypatch.setattr(scoring, "load_scorer", load)
     audit, _ = _run(tmp_path, scorer="detoxify:unbiased")
     metric = metrics_of(audit)["generation.toxicity_probability"]
     assert monitors_of(audit)["generation"]["status"] == "ran"
