@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from groundwire.callbacks import AuditCallback
+from groundwire.callbacks import AuditCallback, GenerationMonitor
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -49,18 +49,15 @@ def learn_tokens(texts: list[str], *, vocabulary: int = 1024) -> PreTrainedToken
         vocab_size=vocabulary, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
     )
     pairs.train_from_iterator(texts, trainer)
-    # Padding goes to the left, so that every continuation starts at the same place.
-    return PreTrainedTokenizerFast(
-        tokenizer_object=pairs, bos_token=END, eos_token=END, pad_token=END, padding_side="left"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=pairs, bos_token=END, eos_token=END)
 
 
 class CausalModel(L.LightningModule):
-    """Trains a causal model of Hugging Face's, and writes with it.
+    """Trains a causal model of Hugging Face's; the audit finds model and tokenizer, and asks it.
 
     Args:
         model: The model.
-        tokenizer: Its tokenizer, with a padding token on the left.
+        tokenizer: Its tokenizer.
         lr: Learning rate of AdamW.
     """
 
@@ -83,15 +80,6 @@ class CausalModel(L.LightningModule):
         """Return AdamW."""
         return torch.optim.AdamW(self.parameters(), lr=self.hparams.lr)
 
-    def generate(self, prompts: list[str]) -> list[str]:
-        """Return one sampled continuation for each prompt."""
-        asked = self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device)
-        written = self.model.generate(
-            **asked, max_new_tokens=24, do_sample=True, pad_token_id=self.tokenizer.pad_token_id
-        )
-        start = asked["input_ids"].shape[1]
-        return self.tokenizer.batch_decode(written[:, start:], skip_special_tokens=True)
-
 
 def loader(
     texts: list[str], tokenizer: PreTrainedTokenizerFast, *, shuffle: bool, length: int = 64
@@ -109,7 +97,7 @@ def train(folder: Path) -> AuditCallback:
     texts = paragraphs()
     held_out, seen = texts[::HELD_OUT], [text for i, text in enumerate(texts) if i % HELD_OUT]
     model, tokenizer = build(seen)
-    audit = AuditCallback()
+    audit = AuditCallback(generation=GenerationMonitor(every="validation", max_seconds=5))
     trainer = L.Trainer(
         max_steps=60,
         accelerator="cpu",

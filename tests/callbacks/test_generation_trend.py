@@ -1,0 +1,103 @@
+"""While it trains, a model is asked the same prompts with the same seeds, and nothing of its training changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from groundwire.audit.record import Record
+from groundwire.callbacks import GenerationMonitor
+from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
+from torch import Tensor
+
+
+def by_word(texts: list[str]) -> list[float]:
+    return [0.9 if "fool" in text else 0.1 for text in texts]
+
+
+class Souring(Classifier):
+    """Gets ruder with every step, and is careless with its own state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.said: list[str] = []
+
+    def generate(self, prompts: list[str]) -> list[str]:
+        self.asked += 1
+        rude = torch.rand(len(prompts)) < self.trainer.global_step / 40
+        answers = ["you fool" if bad else "good day" for bad in rude.tolist()]
+        self.said += answers
+        return answers
+
+
+def run(tmp_path: Path, model: Any = None, **options: Any) -> tuple[dict[str, Any], Record]:
+    monitor = GenerationMonitor(**{"scorer": by_word, "every": 6, "max_seconds": 60} | options)
+    fit(trainer(tmp_path, monitor, max_epochs=3), model or Souring())
+    return audit_of(monitor.folder), Record.open(monitor.folder or "")
+
+
+def test_the_trend_is_a_series_from_before_the_first_step(tmp_path: Path) -> None:
+    audit, record = run(tmp_path)
+    series = record.series("generation.toxicity_probability")
+    assert series.step.tolist() == [0, 6, 12, 18, 24, 30, 36]
+    assert series.value[0] == 0.0
+    assert series.value[-1] > series.value[1]
+    change = metrics_of(audit)["generation.toxicity_change"]
+    assert change["value"] == pytest.approx(0.8 * series.value[-1], abs=1e-6)
+    assert 0 < change["low"] < change["value"] < change["high"]
+    assert "step 0" in change["method"]
+    assert len(record.series("generation.sentiment")) == 7
+
+
+def test_after_each_validation(tmp_path: Path) -> None:
+    _, record = run(tmp_path, every="validation")
+    assert record.series("generation.toxicity_probability").step.tolist() == [0, 12, 24, 36]
+
+
+def test_without_it_the_model_is_asked_once(tmp_path: Path) -> None:
+    audit, record = run(tmp_path, every=None)
+    assert len(record.series("generation.toxicity_probability")) == 0
+    assert "generation.toxicity_change" not in metrics_of(audit)
+
+
+def test_training_is_the_same_bit_for_bit(tmp_path: Path) -> None:
+    def weights(*callbacks: Any) -> dict[str, Tensor]:
+        torch.manual_seed(1)
+        model = Souring()
+        fit(trainer(tmp_path, *callbacks, max_epochs=3), model)
+        assert model.asked == 0  # put back
+        assert model.said == []
+        return dict(model.state_dict())
+
+    alone = weights()
+    watched = weights(GenerationMonitor(scorer=by_word, every=10, max_seconds=60))
+    assert all(torch.equal(alone[name], watched[name]) for name in alone)
+
+
+def test_where_time_is_short_samplings_are_left_out(tmp_path: Path) -> None:
+    audit, record = run(tmp_path, max_seconds=1e-6)
+    assert len(record.series("generation.toxicity_probability")) == 0
+    assert monitors_of(audit)["generation"]["status"] == "ran"
+
+
+def test_what_breaks_while_training_is_an_error_and_the_training_goes_on(tmp_path: Path) -> None:
+    class Breaking(Souring):
+        def generate(self, prompts: list[str]) -> list[str]:
+            if self.trainer.global_step >= 12:
+                raise RuntimeError("out of tokens")
+            return super().generate(prompts)
+
+    audit, record = run(tmp_path, Breaking())
+    monitor = monitors_of(audit)["generation"]
+    assert (monitor["status"], audit["run"]["status"]) == ("error", "finished")
+    assert "out of tokens" in monitor["reason"]
+    assert record.series("generation.toxicity_probability").step.tolist() == [0, 6]
+
+
+@pytest.mark.parametrize("every", [0, -1, True, 1.5, "epoch"])
+def test_a_wrong_interval_is_named(every: Any) -> None:
+    with pytest.raises(ValueError, match="every must be"):
+        GenerationMonitor(every=every)
