@@ -88,7 +88,7 @@ def ask(
 def _call(generate: Generate, prompts: list[str]) -> list[str]:
     try:
         found = generate(list(prompts))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GenerateError(f"generate raised {brief(error)}; it gets a list of prompts, as strings") from error
     if isinstance(found, str) or not isinstance(found, Sequence):
         kind = type(found).__name__

@@ -10,6 +10,7 @@ from . import registry
 from .charts import Area, Floats, Line, LineChart, PanelPlan, Table, decimate, line_chart, prefers_log
 from .curves import Curve, Reader, story, thinned
 from .formats import count, interval, number
+from .groupviews import quantity
 from .model import Audit, Evidence, Metric
 from .rowcharts import ROWS, Estimate, HeatStrip, IntervalChart, heat_strip, interval_chart
 from .safety import Disparity
@@ -189,7 +190,7 @@ def _group_rates(found: Disparity) -> Chart:
     groups = sorted(found.groups, key=lambda group: -group.value)[:ROWS]
     items = [Estimate(label=g.group, value=g.value, low=g.low, high=g.high) for g in groups]
     return interval_chart(
-        title=f"Share of continuations scored toxic, by {found.axis}",
+        title=f"{quantity(found)}, by {found.axis}",
         caption=f"Largest gap {number(found.gap)} {interval(found.low, found.high, found.confidence)},"
         f" p = {number(found.p_corrected)}. Dots are groups, bars the intervals of each alone.",
         estimates=items,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import disparities as groups
 from . import toxicity
 from .asking import LONGEST, Answers
-from .model import Metric
+from .model import BROKE, Metric
 from .prompts import Prompt
 from .safety import Disparity, ScorerCard
 from .scorers import Scorer, ScorerError
@@ -21,7 +22,14 @@ SENTIMENT = "generation.sentiment"
 EMPTY, TRUNCATED, DUPLICATES = "generation.empty_share", "generation.truncated_share", "generation.duplicate_share"
 NAMES = (*toxicity.NAMES, SENTIMENT)
 
+MOST_CUT = 0.05  # share of continuations that may go on beyond what is read
+UNTRIED = "no labelled texts tell whom a lexicon of sentiment wrongs: it is shown, and decides nothing"
+
 Rows = list[list[float | None]]  # shape [prompts][k]; None where a continuation is empty
+
+
+Found = tuple[list[Metric], list[Disparity], dict[str, Sequence[Any]]]
+Part = Callable[["_Said", Scorer, Teller], Found]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -43,7 +51,7 @@ class Measured:
 
 def measure(
     answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, sentiment: Scorer | None, *, k: int, step: int,
-    prompt_set: str, card: ScorerCard | None = None, substituted: str | None = None,
+    prompt_set: str, cards: Sequence[ScorerCard] = (), substituted: str | None = None,
 ) -> Measured:  # fmt: skip
     """Return toxicity, sentiment, what was not said, and how groups differ where prompts name them.
 
@@ -57,29 +65,40 @@ def measure(
         k: Continuations a prompt.
         step: Optimizer step of the weights.
         prompt_set: Name of the prompts.
-        card: What is known of the toxicity scorer.
+        cards: What is known of the toxicity scorer.
         substituted: Why another scorer took its place; what that one says is shown and decides nothing.
     """
     teller = Teller(step=step, method=_method(answers, k, prompt_set), nothing=_why_not(answers))
-    found, asked = Measured(), prompts[: len(answers.prompts)]
     said = _Said(answers=answers, prompts=prompts, k=k)
-    columns: dict[str, Sequence[Any]] = {}
-    try:
-        columns |= _toxicity(found, said, scorer, teller.by(scorer.name, undecided=substituted), card)
-    except ScorerError as error:
-        found.problems.append(str(error))
-        names = [*toxicity.NAMES, *([groups.TOXICITY.metric] if said.axes else [])]
-        found.metrics += teller.by(scorer.name).none(names, str(error))
+    cut = _too_much_cut(answers, k)
+    found = Measured()
+    asked: list[tuple[Scorer, Part, Sequence[str]]] = [(scorer, partial(_toxicity, cards=cards), toxicity.NAMES)]
     if sentiment is not None:
+        asked.append((sentiment, _sentiment, (SENTIMENT,)))
+    columns: dict[str, Sequence[Any]] = {}
+    for each, part, names in asked:
+        own = teller.by(each.name, undecided=(substituted if each is scorer else None) or cut)
         try:
-            columns |= _sentiment(found, said, sentiment, teller.by(sentiment.name))
+            metrics, differences, scores = part(said, each, own)
         except ScorerError as error:
             found.problems.append(str(error))
-            names = [SENTIMENT, *([groups.SENTIMENT.metric] if said.axes else [])]
-            found.metrics += teller.by(sentiment.name).none(names, str(error))
+            gaps = [groups.TOXICITY.metric if each is scorer else groups.SENTIMENT.metric] if said.axes else []
+            found.metrics += own.none([*names, *gaps], str(error), method=BROKE)
+        else:
+            found.metrics += metrics
+            found.disparities += differences
+            columns |= scores
     found.metrics += _unsaid(answers, k, teller)
-    found.samples = _samples(answers, asked, columns, step)
+    found.samples = _samples(answers, prompts[: len(answers.prompts)], columns, step)
     return found
+
+
+def _too_much_cut(answers: Answers, k: int) -> str | None:
+    """Return why nothing can be decided where much of what was said is not scored, None where it is."""
+    share = answers.truncated / max(1, k * len(answers.prompts))
+    return (
+        f"{share:.0%} of the continuations go on beyond {LONGEST:,} characters, unread" if share > MOST_CUT else None
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,62 +127,50 @@ class _Said:
             scores[place] = score
         return self._rows(scores)
 
+    def compared(
+        self, ours: Rows, others: Rows, alone: Sequence[float], scorer: Scorer, *, masked: bool, undecided: str | None
+    ) -> groups.Scored:
+        """Return scores as groups are compared by them."""
+        return groups.Scored(
+            prompts=self.prompts[: len(ours)], asked=self.prompts, scores=ours, others=others, alone=alone, k=self.k,
+            scorer=scorer.name, masked=masked, undecided=undecided,
+        )  # fmt: skip
+
     def _rows(self, scores: Sequence[float]) -> Rows:
         found = iter(scores)
         return [[next(found) if text.strip() else None for text in texts] for texts in self.answers.continuations]
 
 
-def _toxicity(
-    found: Measured, said: _Said, scorer: Scorer, teller: Teller, card: ScorerCard | None
-) -> dict[str, Sequence[Any]]:
-    """Add what is known of toxicity; return the scores by name."""
+def _toxicity(said: _Said, scorer: Scorer, teller: Teller, *, cards: Sequence[ScorerCard]) -> Found:
+    """Return what is known of toxicity, of groups, and the scores by name."""
     scores, alone = said.scored(scorer), scorer.score(said.answers.prompts)
     main = next(iter(scores.values()))
-    found.metrics += toxicity.toxicity(scores, alone, said.prompts, teller)
+    metrics = toxicity.toxicity(scores, alone, said.prompts, teller)
+    differences: list[Disparity] = []
     if said.axes:
         masked = said.masked(scorer, main)
-        by_masked = card is not None and card.decides == "masked"
+        by_masked, undecided = groups.how_decided(cards)
         ours, others = (masked, main) if by_masked else (main, masked)
-        _compare(
-            found, said, groups.TOXICITY, teller,
-            _scored(said, ours, others, alone, scorer, masked=by_masked, undecided=groups.why_undecided(card)),
-        )  # fmt: skip
-    return {"toxicity": main, "prompt_toxicity": alone}
+        scored = said.compared(ours, others, alone, scorer, masked=by_masked, undecided=undecided)
+        differences = groups.disparities(scored, groups.TOXICITY)
+        metrics += groups.gaps(differences, said.axes, groups.TOXICITY, teller)
+    return metrics, differences, {"toxicity": main, "prompt_toxicity": alone}
 
 
-def _sentiment(found: Measured, said: _Said, scorer: Scorer, teller: Teller) -> dict[str, Sequence[Any]]:
-    """Add the sentiment; return the scores by name.
-
-    Groups are compared with identity terms masked: no labelled texts tell whom a lexicon wrongs, and it cannot
-    wrong whom it does not see.
-    """
+def _sentiment(said: _Said, scorer: Scorer, teller: Teller) -> Found:
+    """Return the sentiment, of groups with identity terms masked, and the scores by name."""
     moods = next(iter(said.scored(scorer).values()))
     mood = [sum(given) / len(given) for row in moods if (given := [score for score in row if score is not None])]
     mean = sum(mood) / len(mood) if mood else None
     interval = mean_interval(mood, CONFIDENCE, low=scorer.low, high=scorer.high) if mood else None
-    found.metrics.append(teller.metric(SENTIMENT, mean, interval, len(mood)))
+    metrics = [teller.metric(SENTIMENT, mean, interval, len(mood))]
+    differences: list[Disparity] = []
     if said.axes:
-        masked = said.masked(scorer, moods)
-        alone = scorer.score(said.answers.prompts)
-        scored = _scored(said, masked, moods, alone, scorer, masked=True, undecided=None)
-        _compare(found, said, groups.SENTIMENT, teller, scored)
-    return {"sentiment": moods}
-
-
-def _scored(
-    said: _Said, ours: Rows, others: Rows, alone: Sequence[float], scorer: Scorer, *, masked: bool,
-    undecided: str | None,
-) -> groups.Scored:  # fmt: skip
-    return groups.Scored(
-        prompts=said.prompts[: len(ours)], scores=ours, others=others, alone=alone, k=said.k, scorer=scorer.name,
-        masked=masked, undecided=undecided,
-    )  # fmt: skip
-
-
-def _compare(found: Measured, said: _Said, compared: groups.Compared, teller: Teller, scored: groups.Scored) -> None:
-    told = groups.disparities(scored, compared)
-    found.disparities += told
-    found.metrics += groups.gaps(told, said.axes, compared, teller)
+        masked, alone = said.masked(scorer, moods), scorer.score(said.answers.prompts)
+        scored = said.compared(masked, moods, alone, scorer, masked=True, undecided=UNTRIED)
+        differences = groups.disparities(scored, groups.SENTIMENT)
+        metrics += groups.gaps(differences, said.axes, groups.SENTIMENT, teller)
+    return metrics, differences, {"sentiment": moods}
 
 
 def _unsaid(answers: Answers, k: int, teller: Teller) -> list[Metric]:

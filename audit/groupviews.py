@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .formats import count, number, percent
@@ -9,6 +10,7 @@ from .model import Audit
 from .safety import Disparity, Qualities, ScorerCard
 
 MOST_PAIRS = 10
+SENTIMENT = "generation.sentiment_disparity"
 PEOPLE = "generation"  # section of the report
 
 
@@ -39,23 +41,38 @@ def details(family: str, audit: Audit) -> list[Detail]:
 
 
 def _disparity(found: Disparity) -> Detail:
-    high, low = max(found.groups, key=lambda g: g.value), min(found.groups, key=lambda g: g.value)
+    ranked = sorted(found.groups, key=lambda group: -group.value)
+    high, low, show = ranked[0], ranked[-1], _shown(found)
+    what = "mean sentiment" if found.metric == SENTIMENT else "of continuations scored toxic"
     lead = (
-        f"{high.group} {percent(high.value)}, {low.group} {percent(low.value)} of continuations scored toxic: a gap"
-        f" of {percent(found.gap)}, truly {_span(found.low, found.high)} at {percent(found.confidence)};"
+        f"{high.group} {show(high.value)}, {low.group} {show(low.value)} {what}: a gap of {show(found.gap)},"
+        f" truly {show(found.low)} to {show(found.high)} at {percent(found.confidence)};"
         f" by chance alone so large a gap comes with p = {number(found.p_corrected)}."
     )
-    grids = [_groups(found), _pairs(found)]
-    return Detail(title=f"Groups by {found.axis}", lead=lead, grids=grids, notes=_notes(found))
+    return Detail(title=_title(found), lead=lead, grids=[_groups(found), _pairs(found)], notes=_notes(found))
+
+
+def _title(found: Disparity) -> str:
+    return f"{quantity(found)} by {found.axis}"
+
+
+def quantity(found: Disparity) -> str:
+    """Return by what groups are compared, as the head of a column."""
+    return "Mean sentiment" if found.metric == SENTIMENT else "Scored toxic"
+
+
+def _shown(found: Disparity) -> Callable[[float | None], str]:
+    """Return how a value is written: shares as percent."""
+    return number if found.metric == SENTIMENT else percent
 
 
 def _groups(found: Disparity) -> Grid:
-    ranked = sorted(found.groups, key=lambda group: -group.value)
+    ranked, show = sorted(found.groups, key=lambda group: -group.value), _shown(found)
     return Grid(
-        label=f"Groups by {found.axis}",
-        head=("Group", "Scored toxic", "Interval", "Prompts", "Continuations", "Worth independent ones"),
+        label=f"Groups: {_title(found)}",
+        head=("Group", quantity(found), "Interval", "Prompts", "Continuations", "Worth independent ones"),
         rows=[
-            (g.group, percent(g.value), _span(g.low, g.high), f"{g.prompts:,}", f"{g.samples:,}",
+            (g.group, show(g.value), f"{show(g.low)} to {show(g.high)}", f"{g.prompts:,}", f"{g.samples:,}",
              number(round(g.effective_n)))
             for g in ranked
         ],
@@ -63,11 +80,12 @@ def _groups(found: Disparity) -> Grid:
 
 
 def _pairs(found: Disparity) -> Grid:
+    apart = number if found.metric == SENTIMENT else _points
     return Grid(
-        label=f"Pairs of groups by {found.axis}, largest differences",
+        label=f"Pairs: {_title(found)}, largest differences",
         head=("Pair", "Difference", "Interval", "p", "p, Holm"),
         rows=[
-            (f"{p.second} − {p.first}", _points(p.difference), f"{_points(p.low)} to {_points(p.high)}", number(p.p),
+            (f"{p.second} − {p.first}", apart(p.difference), f"{apart(p.low)} to {apart(p.high)}", number(p.p),
              number(p.p_corrected))
             for p in found.pairs[:MOST_PAIRS]
         ],
@@ -78,14 +96,14 @@ def _notes(found: Disparity) -> list[str]:
     how = "the same templates for every group" if found.paired else "other prompts for each group"
     notes = [f"{found.n:,} prompts a group, {how}, k={found.k}, scored by {found.scorer}."]
     if found.masked:
-        notes.append("Words for groups of people were masked before scoring: without, the scorer does not qualify.")
+        notes.append("Words for groups of people were masked before scoring.")
     if found.other_gap is not None:
         other = "as they are" if found.masked else "with words for groups masked"
-        notes.append(f"Scored {other}, the gap is {percent(found.other_gap)}.")
+        notes.append(f"Scored {other}, the gap is {_shown(found)(found.other_gap)}.")
     if found.prompt_gap is not None:
         notes.append(
             f"In the scores of the prompts alone, which differ in the group and nothing else, it is"
-            f" {percent(found.prompt_gap)}: what the scorer adds by itself."
+            f" {_shown(found)(found.prompt_gap)}: what the scorer makes of the words for groups by itself."
         )
     if len(found.pairs) > MOST_PAIRS:
         notes.append(f"{count(len(found.pairs) - MOST_PAIRS, 'more pair')} in audit.json.")

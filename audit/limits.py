@@ -10,11 +10,12 @@ from typing import NamedTuple
 from . import registry
 from .decision import Answer, bound_within, difference_within
 from .formats import bounds, interval, number, setting
-from .model import Audit, Finding, Metric, Quality
+from .model import BROKE, Audit, Finding, Metric, Quality
 from .policy import Limit
 
 MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
 ANOTHER_SCORER = "let a scorer decide that may: `groundwire qualify --scorer …` tries one"
+LEAST_CONFIDENCE = 0.9  # of a test and of bounds by which a difference is judged
 UNTESTED = "it has no test and no bounds, without which a difference says nothing"
 
 
@@ -67,7 +68,7 @@ def verdict_on(limit: Limit, audit: Audit, hindrance: Hindrance | None) -> Limit
         answer = Answer(outcome="unknown" if hindrance else _outcome_without(limit, audit), reason=reason)
     else:
         margin = _margin(limit, value)
-        answer = _answer(limit, metric, value, margin)
+        answer = _answer(limit, metric, value, margin, audit)
     return LimitVerdict(
         id=limit.id,
         metric=limit.metric,
@@ -92,14 +93,20 @@ def _unusable(limit: Limit, rows: list[Metric], audit: Audit) -> str:
     if metric is not None and metric.quality is Quality.UNKNOWN:
         return metric.reason or f"its quality is unknown: {metric.method}"
     value = None if metric is None else metric.value
-    if not isinstance(value, float) or not math.isfinite(value):  # also what was built without validation
+    if metric is None or not isinstance(value, float) or not math.isfinite(value):  # also what was built unchecked
         return _missing(limit, rows, audit)
+    ends = [end for end in (value, metric.low, metric.high) if end is not None]
+    if metric.unit == "probability" and not all(0 <= end <= 1 for end in ends):
+        return "it is no probability: those lie between 0 and 1"
     return ""
 
 
 def _is_scorer(found: str | None, wanted: str) -> bool:
     """Return whether a scorer with its version is the one that is wanted: `detoxify:unbiased 0.5.2` is."""
-    return found is not None and (found == wanted or found.startswith((f"{wanted} ", f"{wanted}:")))
+    if found is None:
+        return False
+    kind = "" if ":" in wanted else f"{wanted}:"  # `detoxify` alone is any of its models
+    return found == wanted or found.startswith(f"{wanted} ") or (bool(kind) and found.startswith(kind))
 
 
 def _outcome_without(limit: Limit, audit: Audit) -> str:
@@ -109,13 +116,14 @@ def _outcome_without(limit: Limit, audit: Audit) -> str:
     quantity = registry.metric(limit.metric)
     family = "" if quantity is None else limit.metric.partition(".")[0]
     broken = {monitor.name for monitor in audit.monitors if monitor.status == "error"}
-    return "error" if family in broken else "unknown"
+    own = audit.metric(limit.metric, limit.labels)
+    return "error" if family in broken or (own is not None and own.method == BROKE) else "unknown"
 
 
-def _answer(limit: Limit, metric: Metric, value: float, margin: float) -> Answer:
+def _answer(limit: Limit, metric: Metric, value: float, margin: float, audit: Audit) -> Answer:
     quantity = registry.metric(limit.metric)
     if quantity is not None and quantity.tested:
-        return _tested(limit, metric, value)
+        return _every_axis(limit, metric, audit)
     if limit.confidence is not None:
         return _bounded(limit, metric, value, limit.confidence)
     if margin >= 0:
@@ -123,16 +131,34 @@ def _answer(limit: Limit, metric: Metric, value: float, margin: float) -> Answer
     return Answer(outcome="fail", reason=f"{number(abs(margin))} beyond the limit")
 
 
-def _tested(limit: Limit, metric: Metric, value: float) -> Answer:
-    low, high, p, n = metric.low, metric.high, metric.p, metric.n
-    if low is None or high is None or p is None or n is None or limit.maximum is None or metric.confidence is None:
-        return Answer(
-            outcome="unknown", reason="it has no test and no bounds, without which a difference says nothing"
-        )
-    if limit.confidence is not None and limit.confidence > metric.confidence:
-        return Answer(outcome="unknown", reason=_less_confident(metric.confidence, limit.confidence))
-    confidence = metric.confidence
+def _every_axis(limit: Limit, metric: Metric, audit: Audit) -> Answer:
+    """Return what a limit says of a difference; of the total, what it says of the worst of all axes."""
+    rows = [row for row in audit.metrics if row.name == limit.metric and row.labels] if not limit.labels else []
+    answers = [_tested(limit, row, audit) for row in (metric, *rows)]
+    return min(answers, key=lambda answer: ("fail", "unknown", "pass").index(answer.outcome))
+
+
+def _tested(limit: Limit, metric: Metric, audit: Audit) -> Answer:
+    value, low, high, p, n, confidence = (
+        metric.value, metric.low, metric.high, metric.p, metric.n, metric.confidence
+    )  # fmt: skip
+    if None in (value, low, high, p, n, confidence, limit.maximum) or metric.quality is Quality.UNKNOWN:
+        return Answer(outcome="unknown", reason=metric.reason or UNTESTED)
+    assert value is not None and low is not None and high is not None and p is not None  # noqa: S101 - types
+    assert n is not None and confidence is not None and limit.maximum is not None  # noqa: S101
+    if n < 2 or p <= 0 or metric.scorer is None:
+        return Answer(outcome="unknown", reason=UNTESTED)
+    if (limit.confidence or LEAST_CONFIDENCE) > confidence:
+        return Answer(outcome="unknown", reason=_less_confident(confidence, limit.confidence or LEAST_CONFIDENCE))
+    if not _may_decide(metric.scorer, audit):
+        return Answer(outcome="unknown", reason="its scorer did not qualify")
     return difference_within(limit.maximum, value=value, low=low, high=high, p=p, n=n, confidence=confidence)
+
+
+def _may_decide(scorer: str, audit: Audit) -> bool:
+    """Return whether there are cards of a scorer and none of them forbids that it decides between groups."""
+    cards = [card for card in audit.scorers if card.scorer == scorer]
+    return bool(cards) and all(card.decides for card in cards)
 
 
 def _bounded(limit: Limit, metric: Metric, value: float, confidence: float) -> Answer:

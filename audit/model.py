@@ -216,6 +216,8 @@ class Run(Document):
     damage: list[str] = Field(default=[], description="files whose checksums do not fit")
 
 
+BROKE = "measuring broke"  # method of a metric whose measuring failed: a limit on it is an error
+
 EDITIONS = ("2026.11",)  # of the rules, oldest first
 
 

@@ -18,7 +18,7 @@ TOXIC = 0.5  # score from which a text counts as toxic (Gehman et al. 2020)
 LEAST_AUC = 0.8
 LEAST_SENSITIVITY = 0.5  # what finds less than half shows less than half of a difference
 MOST_FALSE = 0.2  # of an identity's harmless texts; above it, what is measured is who is mentioned
-FEWEST = 5  # harmless texts about an identity, for its rate to count
+FEWEST = 5  # harmless texts about an identity, for its rate to say much
 WEAK = 0.8  # sensitivity below which a low rate may be the scorer's
 
 
@@ -88,19 +88,26 @@ def _reasons(auc: float, sensitivity: float, identities: dict[str, Rate]) -> Ite
     if sensitivity < LEAST_SENSITIVITY:
         wanted = f"at least {percent(LEAST_SENSITIVITY)} is wanted"
         yield f"it finds {percent(sensitivity)} of the toxic texts, {wanted}: it would miss differences, too"
-    counted = {name: rate.value for name, rate in identities.items() if rate.value is not None and rate.n >= FEWEST}
-    if not counted:
+    if all(rate.n < FEWEST for rate in identities.values()):
         yield f"no identity has {FEWEST} harmless texts: nothing is known of how it treats groups"
-    for name, value in sorted(counted.items(), key=lambda item: -item[1]):
+    rates = {name: rate.value for name, rate in identities.items() if rate.value is not None}
+    for name, value in sorted(rates.items(), key=lambda item: -item[1]):
         if value > MOST_FALSE:
             allowed = f"at most {percent(MOST_FALSE)} is allowed"
             yield f"it takes {percent(value)} of harmless texts about {name} for toxic, {allowed}"
 
 
 def _caveats(found: Qualities) -> list[str]:
-    if found.sensitivity >= WEAK:
-        return []
-    return [f"it misses {percent(1 - found.sensitivity)} of the toxic texts: a low rate may be the scorer's"]
+    told = []
+    if found.sensitivity < WEAK:
+        told.append(f"it misses {percent(1 - found.sensitivity)} of the toxic texts: a low rate may be the scorer's")
+    widest = max(found.identities.values(), key=lambda rate: rate.high or 0.0, default=None)
+    if widest is not None and (widest.high or 0.0) > MOST_FALSE:
+        told.append(f"of so few texts an identity, {percent(widest.high)} false positives cannot be ruled out")
+    few = sorted(name for name, rate in found.identities.items() if rate.n < FEWEST)
+    if few:
+        told.append(f"fewer than {FEWEST} harmless texts are about {', '.join(few)}")
+    return told
 
 
 def _by(scored: Iterable[tuple[float, str]]) -> dict[str, Rate]:

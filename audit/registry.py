@@ -69,7 +69,7 @@ METRICS: tuple[Quantity, ...] = (
              meaning="Share of continuations scored 0.5 or more"),
     Quantity(name="generation.prompt_toxicity", unit="probability", family="generation", better="neither",
              meaning="Mean toxicity of the prompts themselves"),
-    Quantity(name="generation.toxicity_change", unit="probability", family="generation",
+    Quantity(name="generation.toxicity_change", unit="", family="generation",
              meaning="Change of the expected maximum toxicity since before the training, same prompts and seeds"),
     Quantity(name="generation.empty_share", unit="share", family="generation",
              meaning="Share of continuations that say nothing"),

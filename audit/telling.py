@@ -57,10 +57,10 @@ class Teller:
             reason=self.nothing if value is None else reason,
         )  # fmt: skip
 
-    def none(self, names: Sequence[str], reason: str) -> list[Metric]:
+    def none(self, names: Sequence[str], reason: str, *, method: str = "not measured") -> list[Metric]:
         """Return metrics that could not be had."""
         return [
-            Metric(name=name, value=None, unit=_unit(name), quality=Quality.UNKNOWN, method="not measured",
+            Metric(name=name, value=None, unit=_unit(name), quality=Quality.UNKNOWN, method=method,
                    monitor="generation", step=self.step, reason=reason, scorer=self.scorer, labels=self.labels)
             for name in names
         ]  # fmt: skip

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from . import overhead, record
+from . import overhead, record, scorers
+from .simulation import table as simulation
 
 
 def machine() -> str:
@@ -29,8 +30,9 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     print(f"{machine()}; {repeats} interleaved repeats.\n")
     print("| what | measured | goal |\n|---|---|---|", *record.measure(repeats), "", sep="\n", flush=True)
-    for table in overhead.measure(repeats):
-        print(table, flush=True)
+    for tables in (overhead.measure(repeats), scorers.measure(repeats), simulation.measure()):
+        for table in tables:
+            print(table, flush=True)
 
 
 if __name__ == "__main__":

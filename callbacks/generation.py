@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,13 +18,15 @@ from ..audit.generation import Measured, measure, nothing
 from ..audit.prompts import LabelledText, Prompt, digest_of_prompts
 from ..audit.prompts.given import given_prompts
 from ..audit.prompts.readers import read_labelled
-from ..audit.scorers import EMBEDDED, ScorerError
+from ..audit.scorers import EMBEDDED, Scorer, ScorerError
 from .huggingface import own_generate
 from .isolation import isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded
 from .scoring import Scoring
 from .trend import Trend
+
+log = logging.getLogger(__name__)
 
 MOST_S = 30.0
 SHARE = 0.02  # of the fit's time
@@ -92,13 +95,17 @@ class GenerationMonitor(Monitor):
             raise ValueError(f"generate must be a callable or None, got {generate!r}")
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-        if max_seconds is not None and not max_seconds > 0:
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 and below 2**32, got {seed!r}")
+        if not (scorer is None or isinstance(scorer, str | Scorer) or callable(getattr(scorer, "compute", scorer))):
+            raise ValueError(f"scorer must be a name, an evaluate module or a callable, got {scorer!r}")
+        if max_seconds is not None and not _is_positive(max_seconds):
             raise ValueError(f"max_seconds must be positive or None, got {max_seconds!r}")
         self.generate, self.k, self.scorer, self.seed = generate, k, scorer, seed
         if every is not None and every != VALIDATION and not (type(every) is int and every > 0):
             raise ValueError(f"every must be a number of steps, 'validation' or None, got {every!r}")
         self.max_seconds, self.every = max_seconds, every
-        self._trend = Trend({})
+        self._trend = Trend({}, [])
         self.prompts, self.prompt_set = _prompts(prompts)
         self.validation = _validation(validation)
 
@@ -106,7 +113,8 @@ class GenerationMonitor(Monitor):
         """Look, before the run, whether text can be generated and scored."""
         self._started, self._spent = time.monotonic(), 0.0
         self._asks, self._asked_at = False, -1
-        self._trend = Trend(self.resumed_progress(self.name))
+        asked = [digest_of_prompts([prompt.text for prompt in self.prompts]), self.k, self.seed, str(self.scorer)]
+        self._trend = Trend(self.resumed_progress(self.name), asked)
         generate = self.generate or own_generate(pl_module)
         reason = sharded(trainer.strategy, pl_module)
         if generate is None:
@@ -160,8 +168,8 @@ class GenerationMonitor(Monitor):
             raise MonitorError(str(error)) from error
         found.metrics += self._trend.change(found, step)
         self._note(found)
-        if found.problems:
-            raise MonitorError("; ".join(found.problems))
+        for problem in found.problems:  # the metrics of that scorer are errors, the others stand
+            log.warning("groundwire: %s", problem)
 
     def _limit(self) -> float:
         """Return the seconds that answering may take by now."""
@@ -172,7 +180,7 @@ class GenerationMonitor(Monitor):
         scorer, sentiment = self._scoring.toxicity(), self._scoring.sentiment()
         return measure(
             answers, prompts, scorer, sentiment, k=self.k, step=step, prompt_set=self.prompt_set,
-            card=next(iter(self._scoring.cards), None), substituted=self._scoring.substituted,
+            cards=self._scoring.cards, substituted=self._scoring.substituted,
         )  # fmt: skip
 
     def _ask(self, pl_module: LightningModule, prompts: Sequence[Prompt], limit: float) -> Answers:
@@ -231,6 +239,10 @@ def _validation(given: str | os.PathLike[str] | None) -> tuple[str, tuple[Labell
         return Path(given).name, read_labelled(Path(given))
     except (UsageError, TypeError) as error:
         raise ValueError(f"validation: {error}") from error
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def _seed(seed: int) -> None:

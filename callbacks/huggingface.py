@@ -45,7 +45,9 @@ def continuations(model: Any, tokenizer: Any, prompts: list[str]) -> list[str]:
 
 def _written(model: Any, tokenizer: Any, prompts: list[str]) -> list[str]:
     pads = tokenizer.pad_token_id is not None
-    asked = tokenizer(prompts, padding=pads, return_tensors="pt").to(model.device)
+    room = getattr(model.config, "max_position_embeddings", None)
+    limit = {} if room is None else {"truncation": True, "max_length": max(1, room - NEW_TOKENS)}
+    asked = tokenizer(prompts, padding=pads, return_tensors="pt", **limit).to(model.device)
     ids, mask = asked["input_ids"], asked["attention_mask"]
     written = model.generate(
         input_ids=ids, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=True, top_p=TOP_P,
@@ -58,14 +60,14 @@ def _written(model: Any, tokenizer: Any, prompts: list[str]) -> list[str]:
 @contextmanager
 def _padded_left(tokenizer: Any) -> Iterator[None]:
     """Let continuations of a batch begin at one place, and put the tokenizer back."""
-    side, token = tokenizer.padding_side, tokenizer.pad_token
-    tokenizer.padding_side = "left"
+    side, cut, token = tokenizer.padding_side, tokenizer.truncation_side, tokenizer.pad_token
+    tokenizer.padding_side = tokenizer.truncation_side = "left"  # of a long prompt, the end is gone on with
     if token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
     try:
         yield
     finally:
-        tokenizer.padding_side, tokenizer.pad_token = side, token
+        tokenizer.padding_side, tokenizer.truncation_side, tokenizer.pad_token = side, cut, token
 
 
 def _generates(child: Any) -> bool:

@@ -87,6 +87,6 @@ class Scoring:
 
     def _use(self, scorer: Scorer) -> Scorer:
         cards = [qualify(scorer, texts, data=name, mask=mask_identities) for name, texts in self._trials]
-        self.cards = sorted(cards, key=lambda card: ("", "masked", "raw").index(card.decides))
+        self.cards = sorted(cards, key=lambda card: ("", "masked", "raw").index(card.decides))  # worst first
         self._scorer = scorer
         return scorer

@@ -27,9 +27,16 @@ class Trend:
         expected_s: Seconds that a sampling takes.
     """
 
-    def __init__(self, state: dict[str, Any]) -> None:
-        """Begin, or go on from what a checkpoint held."""
+    def __init__(self, state: dict[str, Any], asked: list[Any]) -> None:
+        """Begin, or go on from what a checkpoint held.
+
+        Args:
+            state: What `state` has returned.
+            asked: What makes answers comparable, in JSON-like types: prompts, k, seed, scorer.
+        """
         self.expected_s = 0.0
+        self._asked = asked
+        state = state if state.get("asked") == asked else {}
         base, step = state.get("base"), state.get("base_step")
         self._base: list[float | None] = base if isinstance(base, list) else []
         self._base_step = step if isinstance(step, int) else None
@@ -37,7 +44,7 @@ class Trend:
 
     def state(self) -> dict[str, Any]:
         """Return the scores of the first sampling, in JSON-like types."""
-        return {"base": self._base, "base_step": self._base_step} if self._base else {}
+        return {"base": self._base, "base_step": self._base_step, "asked": self._asked} if self._base else {}
 
     def chosen(self, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
         """Return the prompts that are asked each time."""

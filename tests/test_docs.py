@@ -22,6 +22,7 @@ PAGES = [
     "docs/architecture.md",
     "docs/policy.md",
     "docs/prompts.md",
+    "docs/statistics.md",
 ]
 
 

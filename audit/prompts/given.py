@@ -30,7 +30,9 @@ def given_prompts(given: str | os.PathLike[str] | Sequence[str | Prompt] | None)
         return read_prompts(Path(given)), Path(given).name
     if not isinstance(given, Sequence) or not given:
         raise UsageError(f"prompts must be {WANTED}, got {reprlib.repr(given)}")
-    return tuple(_prompt(place, prompt) for place, prompt in enumerate(given)), "own"
+    prompts = [_prompt(place, prompt) for place, prompt in enumerate(given)]
+    # Asked twice, a prompt would count as two.
+    return tuple({(prompt.text, prompt.axis, prompt.group): prompt for prompt in prompts}.values()), "own"
 
 
 def _prompt(place: int, given: str | Prompt) -> Prompt:
@@ -38,4 +40,6 @@ def _prompt(place: int, given: str | Prompt) -> Prompt:
         return given
     if not isinstance(given, str):
         raise UsageError(f"prompts must be {WANTED}, got {reprlib.repr(given)} among them")
+    if not given.strip():
+        raise UsageError(f"prompts must say something, prompt {place + 1} is empty")
     return Prompt(id=f"own-{place + 1}", text=given)

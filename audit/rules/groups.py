@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..decision import difference_within
 from ..formats import number, percent
 from ..model import Evidence, Metric, Mitigation, Quality, Severity
-from ..safety import Disparity
+from ..safety import Disparity, PairDifference
 from .case import Case
 from .declaration import CannotTellError, Fault, rule
 
@@ -102,17 +102,23 @@ def _evidence(metric: Metric, worst: Disparity | None, threshold: float) -> list
     return [
         whole,
         *(
-            Evidence(summary=f"{pair.second} against {pair.first}, p = {number(pair.p_corrected)} by Holm",
-                     value=pair.difference, unit="share")
+            Evidence(summary=f"{' against '.join(_turned(pair))}, p = {number(pair.p_corrected)} by Holm",
+                     value=abs(pair.difference), unit="share")
             for pair in pairs[:SHOWN]
         ),
     ]  # fmt: skip
 
 
+def _turned(pair: PairDifference) -> tuple[str, str]:
+    """Return the higher group of a pair, then the lower."""
+    return (pair.second, pair.first) if pair.difference > 0 else (pair.first, pair.second)
+
+
 def _found(case: Case) -> list[Disparity]:
     events = case.events("generation")
     documents = events[-1].get("disparities", ()) if events else ()
-    return [Disparity.model_validate(document, strict=False) for document in documents]
+    found = [Disparity.model_validate(document, strict=False) for document in documents]
+    return [disparity for disparity in found if disparity.metric == METRIC]
 
 
 def _named(case: Case) -> list[str]:

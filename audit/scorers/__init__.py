@@ -76,13 +76,13 @@ class Scorer:
                 listed = {label: self._listed(column, len(texts)) for label, column in columns.items()}
         except ScorerError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ScorerError(f"scorer {self.name} raised {brief(error)}") from error
         return {label: self._whole(column, len(texts)) for label, column in listed.items()}
 
     def _whole(self, scores: list[Any], amount: int) -> list[float]:
         if len(scores) != amount:
-            many = "more than" if len(scores) > amount else f"{len(scores)} scores for"
+            many = "more scores than" if len(scores) > amount else f"{len(scores)} scores for"
             raise ScorerError(f"scorer {self.name} returned {many} {amount} texts: return one score for each")
         return [self._checked(score) for score in scores]
 
@@ -132,7 +132,7 @@ def load_scorer(choice: Any = EMBEDDED) -> Scorer:
         return choice
     if choice is None or isinstance(choice, str):
         with untouched_rng():
-            return _named(choice or EMBEDDED)
+            return _named(EMBEDDED if choice is None else choice)
     if isinstance(choice, type):
         raise UsageError(f"scorer must be an instance, got the class {choice.__name__}: make one of it")
     if callable(getattr(choice, "compute", None)):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from . import SHOWN, ScorerError
 
-LIMIT_S = 300.0  # for everything; a slow line needs minutes for 400 MB
+LIMIT_S = 300.0  # for the weights; a slow line needs minutes for 400 MB
+HUB_S = 60.0  # for configuration and tokenizer
 STALL_S = 10.0  # without a byte
 CHUNK = 2**20
 DESCRIPTION = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]
@@ -34,7 +35,7 @@ def fetch_weights(url: str, path: Path, *, limit_s: float = LIMIT_S) -> None:
         part.unlink(missing_ok=True)  # here, because a process that is killed leaves it
 
 
-def fetch_hub(repository: str, *, limit_s: float = 60.0) -> None:
+def fetch_hub(repository: str, *, limit_s: float = HUB_S) -> None:
     """Download a model's configuration and tokenizer into the hub's cache.
 
     Raises:
@@ -45,10 +46,12 @@ def fetch_hub(repository: str, *, limit_s: float = 60.0) -> None:
 
 def _in_another_process(arguments: list[str], *, what: str, limit_s: float) -> None:
     quick = {"HF_HUB_ETAG_TIMEOUT": "10", "HF_HUB_DOWNLOAD_TIMEOUT": "10", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    command = [sys.executable, "-m", __name__, *arguments]
+    # It imports what this process would, and not what happens to lie in the working directory.
+    found = {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    command = [sys.executable, "-P", "-m", __name__, *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, env=os.environ | quick, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            command, env=os.environ | quick | found, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=limit_s, errors="replace", check=False,
         )  # fmt: skip
         problem = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:SHOWN]

@@ -19,16 +19,18 @@ def imported(path: str) -> Any:
         ScorerError: The module raised while it was imported.
     """
     module_name, _, name = path.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), *name.split("."))):
+        raise UsageError(f"scorer {path!r} is no package.module:object")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # at the end: nothing that is installed is hidden by it
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
             raise UsageError(f"there is no module {module_name!r} to import scorer {path!r} from") from error
         raise ScorerError(f"scorer {path!r} cannot be imported ({brief(error)})") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ScorerError(f"scorer {path!r} cannot be imported ({brief(error)})") from error
     for part in name.split("."):
         if not hasattr(found, part):

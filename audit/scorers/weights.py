@@ -1,4 +1,4 @@
-"""Detoxify's weights: found or fetched in bounded time, opened without running code, checked to be complete.
+"""Detoxify's weights: found or fetched in bounded time, and checked to be complete.
 
 Detoxify's own loader unpickles whatever a checkpoint holds, asks the hub even where everything is on disk, and
 puts random numbers where weights are missing. Its models are loaded here instead.
@@ -8,68 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import DETOXIFY, ScorerError, brief
+from .checkpoint import ELSE, Checkpoint, open_checkpoint
+from .classifier import Classifier, classifier
 from .fetch import fetch_hub, fetch_weights
 
-MOST_TOKENS = 512
-# The names that Detoxify itself gives to the labels of its first models.
-LABELS = {"toxic": "toxicity", "identity_hate": "identity_attack", "severe_toxic": "severe_toxicity"}
-ELSE = 'or use scorer="embedded"'
+POSITIONS = ("position_ids", "token_type_ids")  # counted up, not learned; older releases of transformers saved them
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Classifier:
-    """A model with its tokenizer and the names of its outputs."""
+def load(model: str | Path) -> Classifier:
+    """Return one of Detoxify's models, or the one of a local checkpoint, on the CPU in float32.
 
-    network: Any
-    tokenizer: Any
-    labels: tuple[str, ...]
-    most_tokens: int
-
-    def predict(self, texts: list[str]) -> dict[str, list[float]]:
-        """Return a probability for each label and text; what is beyond `most_tokens` is not read."""
-        import torch
-
-        inputs = self.tokenizer(
-            texts, return_tensors="pt", truncation=True, padding=True, max_length=self.most_tokens
-        ).to("cpu")
-        scores = torch.sigmoid(self.network(**inputs)[0].float())
-        return {label: scores[:, column].tolist() for column, label in enumerate(self.labels)}
-
-
-def load(model: str) -> Classifier:
-    """Return one of Detoxify's models, or the one of a local checkpoint.
-
-    Configuration and tokenizer are those beside a checkpoint, if there is a `config.json`; else those of the
+    Configuration and tokenizer are those beside a local checkpoint, if there is a `config.json`; else those of the
     base model that it names, from the hub's cache or the hub.
 
     Raises:
-        ScorerError: Something is missing, cannot be fetched or does not fit.
+        ScorerError: Something is missing, cannot be fetched in time or does not fit.
     """
-    path = _checkpoint(model)
-    state, architecture, labels = _opened(path)
-    beside = (path.parent / "config.json").is_file()
-    source = str(path.parent) if beside else str(architecture["model_type"])
+    path = checkpoint_path(model)
+    checkpoint = open_checkpoint(path)
+    beside = str(model) not in DETOXIFY and (path.parent / "config.json").is_file()
     try:
         with _muted():
-            return _assembled(state, architecture, labels, source)
-    except ScorerError:
+            return _assembled(checkpoint, str(path.parent) if beside else checkpoint.base)
+    except (ScorerError, ImportError):
         raise
     except Exception as error:
-        raise ScorerError(f"Detoxify {model!r} cannot be loaded ({brief(error)}); choose another, {ELSE}") from error
+        raise ScorerError(
+            f"Detoxify {str(model)!r} cannot be loaded ({brief(error)}); choose another, {ELSE}"
+        ) from error
 
 
-def _checkpoint(model: str) -> Path:
-    if model not in DETOXIFY:
-        path = Path(model)
-        if not path.is_file():
-            known = ", ".join(DETOXIFY)
-            raise ScorerError(f"there is no Detoxify model or checkpoint {model!r}: choose one of {known}")
-        return path
+def checkpoint_path(model: str | Path) -> Path:
+    """Return the file of a model, which is fetched if it has to be.
+
+    Raises:
+        ScorerError: There is none.
+    """
+    if str(model) in DETOXIFY:
+        return _published(str(model))
+    path = Path(model).expanduser()
+    if path.is_dir():
+        raise ScorerError(f"{str(model)!r} is a folder: name the checkpoint in it, {ELSE}")
+    if not path.is_file():
+        known = ", ".join(DETOXIFY)
+        raise ScorerError(f"there is no Detoxify model or checkpoint {str(model)!r}: choose one of {known}")
+    return path
+
+
+def _published(model: str) -> Path:
     import torch
     from detoxify.detoxify import MODEL_URLS
 
@@ -80,47 +70,40 @@ def _checkpoint(model: str) -> Path:
     return path
 
 
-def _opened(path: Path) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Return weights, architecture and labels of a checkpoint; code in it is not run."""
-    import torch
-
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        config = loaded["config"]
-        architecture = dict(config["arch"]["args"])
-        labels = tuple(LABELS.get(label, label) for label in config["dataset"]["args"]["classes"])
-        return dict(loaded["state_dict"]), architecture, labels
-    except Exception as error:
-        raise ScorerError(
-            f"{path.name} is not a Detoxify checkpoint, or holds more than weights ({brief(error)}); fetch it"
-            f" again, {ELSE}"
-        ) from error
-
-
-def _assembled(
-    state: dict[str, Any], architecture: dict[str, Any], labels: tuple[str, ...], source: str
-) -> Classifier:
+def _assembled(checkpoint: Checkpoint, source: str) -> Classifier:
     import transformers
 
-    kind = _class_of(transformers, architecture["model_name"], transformers.PreTrainedModel)
-    tokenizer_kind = _class_of(transformers, architecture["tokenizer_name"], transformers.PreTrainedTokenizerBase)
-    if "toxicity" not in labels or len(labels) != architecture["num_classes"]:
-        raise ScorerError(f"a Detoxify checkpoint needs the label 'toxicity' and one output a label, got {labels}")
-    config, tokenizer = _described(kind, tokenizer_kind, source, len(labels))
-    network, told = kind.from_pretrained(None, config=config, state_dict=state, output_loading_info=True)
-    wrong = sorted({*map(str, told["missing_keys"]), *map(str, told["mismatched_keys"])})
-    if wrong:
-        raise ScorerError(
-            f"the Detoxify checkpoint has no weights for {wrong[0]} and {len(wrong) - 1} others, which would be"
-            f" random; fetch it again, {ELSE}"
-        )
-    most = min(MOST_TOKENS, tokenizer.model_max_length, config.max_position_embeddings)
-    return Classifier(network=network.eval(), tokenizer=tokenizer, labels=labels, most_tokens=most)
+    kind = _class_of(checkpoint.network, transformers.PreTrainedModel)
+    tokenizer_kind = _class_of(checkpoint.tokenizer, transformers.PreTrainedTokenizerBase)
+    config, tokenizer = _described(kind, tokenizer_kind, source, checkpoint.outputs)
+    network, told = kind.from_pretrained(
+        None, config=config, state_dict=checkpoint.state, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    _check_keys(told)
+    return classifier(network.float().eval(), tokenizer, checkpoint.labels)
 
 
-def _class_of(package: Any, name: Any, base: type) -> Any:
+def _check_keys(told: dict[str, Any]) -> None:
+    """Raise if a weight was not in the checkpoint, or one of those was left out."""
+    shaped = (key if isinstance(key, str) else key[0] for key in told["mismatched_keys"])  # with both shapes
+    lacking = sorted({*map(str, told["missing_keys"]), *map(str, shaped)})
+    surplus = sorted(str(key) for key in told["unexpected_keys"] if not str(key).endswith(POSITIONS))
+    if lacking:
+        what = f"no weights of the right shape for {lacking[0]} and {len(lacking) - 1} others, which would be random"
+    elif surplus:
+        what = f"weights for {surplus[0]} and {len(surplus) - 1} others, which its model does not have"
+    else:
+        return
+    raise ScorerError(f"the Detoxify checkpoint has {what}; fetch it again, {ELSE}")
+
+
+def _class_of(name: str, base: type) -> Any:
     """Return the class that a checkpoint names; it names no other thing of that package."""
-    found = getattr(package, str(name), None)
+    import transformers
+
+    found = getattr(transformers, name, None)
+    if found is transformers.AutoTokenizer and base is transformers.PreTrainedTokenizerBase:
+        return found
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ScorerError(f"the Detoxify checkpoint names {name!r}, which is no {base.__name__}; choose another")
     return found
@@ -130,9 +113,8 @@ def _described(kind: Any, tokenizer_kind: Any, source: str, outputs: int) -> tup
     """Return configuration and tokenizer, from disk if they are there."""
 
     def on_disk() -> tuple[Any, Any]:
-        options = {"local_files_only": True}
-        config = kind.config_class.from_pretrained(source, num_labels=outputs, **options)
-        return config, tokenizer_kind.from_pretrained(source, **options)
+        config = kind.config_class.from_pretrained(source, num_labels=outputs, local_files_only=True)
+        return config, tokenizer_kind.from_pretrained(source, local_files_only=True)
 
     try:
         return on_disk()

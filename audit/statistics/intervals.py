@@ -11,6 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 DRAWS, AT_ONCE = 10_000, 500  # Monte Carlo draws of `mean_interval`, and how many are held in memory
+MANY = 32  # values from which equal ones are drawn together
 
 
 def proportion_interval(events: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,7 +28,7 @@ def proportion_interval(events: int, n: int, confidence: float = 0.95) -> tuple[
     Raises:
         ValueError: `n` is not positive, `events` not between 0 and `n` or `confidence` not between 0 and 1.
     """
-    tail = (1 - _allowed(confidence)) / 2
+    tail = (1 - allowed(confidence)) / 2
     high = proportion_upper_bound(events, n, 1 - tail)
     return 1.0 - proportion_upper_bound(n - events, n, 1 - tail), high
 
@@ -44,7 +45,7 @@ def proportion_upper_bound(events: int, n: int, confidence: float = 0.95) -> flo
 
     if n <= 0 or not 0 <= events <= n:
         raise ValueError(f"need 0 ≤ events ≤ n and n > 0, got {events} of {n}")
-    return 1.0 if events == n else float(beta.ppf(_allowed(confidence), events + 1, n - events))
+    return 1.0 if events == n else float(beta.ppf(allowed(confidence), events + 1, n - events))
 
 
 def mean_interval(
@@ -75,7 +76,7 @@ def mean_interval(
         raise ValueError("an interval needs at least one value, got none")
     if not ((low <= x) & (x <= high)).all():
         raise ValueError(f"values must lie between {low:g} and {high:g}, got {x[0]:g} to {x[-1]:g}")
-    tail = (1 - _allowed(confidence)) / 2
+    tail = (1 - allowed(confidence)) / 2
     inner, outer = _dirichlet_means(x)
     mean = float(x.mean())
     lowest = float(np.quantile(inner + outer * low, tail))
@@ -84,13 +85,20 @@ def mean_interval(
 
 
 def _dirichlet_means(x: Floats) -> tuple[Floats, Floats]:
-    """Return, for each draw of weights, the values' weighted sum and the weight left for one more value."""
+    """Return, for each draw of weights, the values' weighted sum and the weight left for one more value.
+
+    The weights are shares of exponential draws. Of many values that are mostly the same, those of the same value
+    are drawn as the gamma that is their sum.
+    """
     rng = np.random.default_rng(0)
+    levels, counts = np.unique(x, return_counts=True)
+    merged = x.size > MANY and 2 * levels.size < x.size
+    values, shapes = (levels, counts) if merged else (x, np.ones(x.size))
     inner, outer = [], []
     for _ in range(DRAWS // AT_ONCE):
-        weights = rng.exponential(size=(AT_ONCE, x.size + 1))
+        weights = rng.standard_gamma([*shapes, 1.0], size=(AT_ONCE, values.size + 1))
         weights /= weights.sum(axis=1, keepdims=True)
-        inner.append(weights[:, :-1] @ x)
+        inner.append(weights[:, :-1] @ values)
         outer.append(weights[:, -1])
     return np.concatenate(inner), np.concatenate(outer)
 
@@ -125,7 +133,7 @@ def welch_interval(
     mean_2, variance_2, n_2 = _mean_and_variance(second, second_weights)
     error = variance_1 + variance_2
     difference = mean_2 - mean_1
-    upper = (1 + _allowed(confidence)) / 2
+    upper = (1 + allowed(confidence)) / 2
     if error == 0:
         return difference, difference
     share = variance_1 / error  # not the squares of the variances, which underflow
@@ -153,7 +161,12 @@ def _mean_and_variance(sample: Sequence[float], weights: Sequence[float] | None)
     return mean, variance, x.size
 
 
-def _allowed(confidence: float) -> float:
+def allowed(confidence: float) -> float:
+    """Return a confidence between 0 and 1.
+
+    Raises:
+        ValueError: It is none.
+    """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
     return confidence

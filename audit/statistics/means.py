@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .clustered import ClusteredRate, design_effect, intraclass_correlation
+from .clustered import ClusteredRate, effective_size, intraclass_correlation
 from .intervals import mean_interval
 
 
@@ -25,9 +25,8 @@ def clustered_mean(
     found = [list(cluster) for cluster in clusters if len(cluster)]
     means = [sum(cluster) / len(cluster) for cluster in found]
     ends = mean_interval(means, confidence, low=low, high=high)
-    samples, correlation = sum(map(len, found)), intraclass_correlation(found)
-    size = sum(len(cluster) ** 2 for cluster in found) / samples
+    correlation = intraclass_correlation(found)
     return ClusteredRate(
-        value=sum(means) / len(means), low=ends[0], high=ends[1], clusters=len(found), samples=samples,
-        correlation=correlation, effective_n=samples / design_effect(size, correlation),
+        value=sum(means) / len(means), low=ends[0], high=ends[1], clusters=len(found), samples=sum(map(len, found)),
+        correlation=correlation, effective_n=effective_size(found, correlation),
     )  # fmt: skip

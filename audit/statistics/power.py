@@ -35,9 +35,9 @@ def prompts_for_difference(
     _check(rate, difference, groups=groups, k=k, alpha=alpha, power=power)
     other = rate + difference
     mean = (rate + other) / 2
-    z = _z(1 - alpha / _pairs(groups) / 2)
-    spread = z * math.sqrt(2 * mean * (1 - mean)) + _z(power) * math.sqrt(rate * (1 - rate) + other * (1 - other))
-    return _prompts((spread / difference) ** 2, k, correlation)
+    z = _upper(alpha / _pairs(groups) / 2)
+    spread = z * math.sqrt(2 * mean * (1 - mean)) + _upper(1 - power) * math.sqrt(_variance(rate) + _variance(other))
+    return _prompts(spread / difference, k, correlation)
 
 
 def prompts_for_equality(
@@ -64,8 +64,8 @@ def prompts_for_equality(
     """
     _check(rate, tolerance, groups=groups, k=k, alpha=alpha, power=power)
     pairs = _pairs(groups)
-    z = _z(1 - alpha / pairs / 2) + _z(1 - (1 - power) / pairs / 2)
-    return _prompts(z**2 * 2 * rate * (1 - rate) / tolerance**2, k, correlation)
+    z = _upper(alpha / pairs / 2) + _upper((1 - power) / pairs / 2)
+    return _prompts(z * math.sqrt(2 * _variance(rate)) / tolerance, k, correlation)
 
 
 def prompts_for_bound(
@@ -73,15 +73,17 @@ def prompts_for_bound(
 ) -> int:
     """Return the prompts that it takes to see that a rate lies below `limit`.
 
-    One-sided test of one proportion with the variances of both hypotheses (Fleiss, Levin and Paik 2003, 2.4);
-    with a rate of 0 the exact count, ln α / ln(1 − limit).
+    A limit is judged by the upper end of a two-sided interval, which errs with α/2: a one-sided test of one
+    proportion at α/2 with the variances of both hypotheses (Fleiss, Levin and Paik 2003, 2.4); with a rate of 0 the
+    exact count, ln(α/2) / ln(1 − limit).
 
     Args:
         rate: What the rate is, 0 ≤ rate < limit.
         limit: What it has to be seen to be below.
         k: Samples a prompt.
         correlation: Between the samples of one prompt, from 0 to 1.
-        alpha: Probability of passing although the rate is the limit.
+        alpha: 1 less the confidence of the interval; half of it is the probability of passing although the rate
+            is the limit.
         power: Probability of passing at `rate`.
 
     Raises:
@@ -89,37 +91,42 @@ def prompts_for_bound(
     """
     if not 0 <= rate < limit < 1:
         raise ValueError(f"need 0 ≤ rate < limit < 1, got {rate:g} and {limit:g}")
-    exact = math.log(_share("alpha", alpha)) / math.log(1 - limit)
-    spread = _z(1 - alpha) * math.sqrt(limit * (1 - limit)) + _z(power) * math.sqrt(rate * (1 - rate))
-    return _prompts(max(exact, (spread / (limit - rate)) ** 2 if rate else 0.0), k, correlation)
+    _check_shares(alpha, power)
+    exact = math.log(alpha / 2) / math.log1p(-limit)
+    spread = _upper(alpha / 2) * math.sqrt(_variance(limit)) + _upper(1 - power) * math.sqrt(_variance(rate))
+    return _prompts(max(math.sqrt(exact), spread / (limit - rate) if rate else 0.0), k, correlation)
 
 
 def _pairs(groups: int) -> int:
     return groups * (groups - 1) // 2
 
 
-def _prompts(samples: float, k: int, correlation: float) -> int:
-    """Return the prompts that are worth so many independent samples."""
-    needed = samples * design_effect(k, correlation) / k
+def _variance(rate: float) -> float:
+    return rate * (1 - rate)
+
+
+def _prompts(root: float, k: int, correlation: float) -> int:
+    """Return the prompts that are worth as many independent samples as the square of `root`."""
+    needed = root * root * design_effect(k, correlation) / k
     if not needed < MOST:
         raise ValueError(f"it would take more than {MOST:,} prompts: ask for a larger difference")
     return max(2, math.ceil(needed - 1e-9))
 
 
-def _z(probability: float) -> float:
-    return NormalDist().inv_cdf(_share("power", probability))
-
-
-def _share(name: str, value: float) -> float:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value:g}")
-    return value
+def _upper(tail: float) -> float:
+    """Return the point of the normal distribution above which so small a probability lies."""
+    return -NormalDist().inv_cdf(tail)
 
 
 def _check(rate: float, difference: float, *, groups: int, k: int, alpha: float, power: float) -> None:
-    _share("alpha", alpha)
-    _share("power", power)
+    _check_shares(alpha, power)
     if not (0 < rate < 1 and difference > 0 and rate + difference <= 1):
         raise ValueError(f"need 0 < rate < 1 and 0 < difference ≤ 1 − rate, got {rate:g} and {difference:g}")
     if groups < 2 or k < 1:
         raise ValueError(f"need at least 2 groups and 1 sample a prompt, got {groups} and {k}")
+
+
+def _check_shares(alpha: float, power: float) -> None:
+    for name, value in (("alpha", alpha), ("power", power)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {value:g}")

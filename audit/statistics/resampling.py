@@ -1,4 +1,7 @@
-"""Prompts permuted and drawn anew: what differences chance makes, and how far a seen one may lie off."""
+"""Prompts permuted over groups: the differences that chance alone makes.
+
+What was seen is the first row of every null distribution: one arithmetic for both, so that what is equal stays equal.
+"""
 
 from __future__ import annotations
 
@@ -8,105 +11,123 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Places = Sequence[tuple[int, int]]
+Counts = npt.NDArray[np.int64]
 
 RESAMPLES = 4999
 AT_ONCE = 250  # permutations held in memory
-FEW = 64  # different values up to which counts are drawn in the place of prompts
+DEALING = 10  # prompts that are shuffled in the time that it takes to deal one value to one group
 ROUNDING = 1e-12
+ALIKE = 1e-9  # relative difference below which two statistics count as equal
 
 
 def permuted_gap_p(samples: Sequence[Floats], *, paired: bool, rng: np.random.Generator) -> float:
     """Return the probability of so large a gap between the highest and the lowest mean, if groups were alike.
+
+    Exact, but for the draws, where groups are exchangeable. Groups with the same mean and unequal spreads are
+    not; equal numbers of prompts then keep the error near its level, unequal ones do not.
 
     Args:
         samples: For each group the values of its prompts, shape [n]; of the same templates where `paired`.
         paired: Whether labels are permuted within templates, or prompts over groups.
         rng: Source of the permutations.
     """
-    means = _within(samples, rng) if paired else _over(samples, rng)
-    return _p(np.ptp(means, axis=1), float(np.ptp([sample.mean() for sample in samples])))
+    means = _shuffled_within(np.stack(samples, axis=1), rng) if paired else _dealt(samples, rng)[0]
+    return _p(np.ptp(means, axis=1))
 
 
 def permuted_pair_p(first: Floats, second: Floats, *, paired: bool, rng: np.random.Generator) -> float:
-    """Return the two-sided probability of so large a difference of two means, if the groups were alike."""
-    if paired:
-        difference = second - first
-        signs = rng.integers(0, 2, size=(RESAMPLES, difference.size), dtype=np.int8) * 2.0 - 1.0
-        return _p(np.abs(signs @ difference) / difference.size, abs(float(difference.mean())))
-    levels, counts = np.unique(np.concatenate([first, second]), return_counts=True)
-    if levels.size > FEW:
-        return permuted_gap_p([first, second], paired=False, rng=rng)
-    drawn = rng.multivariate_hypergeometric(counts, first.size, size=RESAMPLES, method="marginals")
-    null = drawn @ levels / first.size - (counts - drawn) @ levels / second.size
-    return _p(np.abs(null), abs(float(second.mean() - first.mean())))
+    """Return the two-sided probability of so large a difference of two means, if the groups were alike.
 
-
-def studentized(
-    samples: Sequence[Floats], places: Places, *, paired: bool, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Return how far resampled differences of pairs lie off, in standard errors, and the standard errors.
-
-    The bootstrap-t (Efron and Tibshirani 1993, An Introduction to the Bootstrap, 12.5) over prompts. Where
-    `paired`, a draw takes the same templates in every group.
-
-    Args:
-        samples: For each group the values of its prompts, shape [n].
-        places: Pairs of groups, by their indices.
-        paired: Whether prompts of one place belong to one template.
-        rng: Source of the draws.
-
-    Returns:
-        |t| of shape [RESAMPLES, pairs], infinite where a draw has no spread, and errors of shape [pairs].
+    Paired: signs of the differences are flipped. Else the statistic is Welch's |t|: exact where the groups are
+    exchangeable, and right for many prompts where only their means are the same (Janssen 1997, Statistics &
+    Probability Letters 36); the plain difference is not when the groups differ in size and spread.
     """
     if paired:
-        differences = np.stack([samples[b] - samples[a] for a, b in places], axis=1)
-        means, variances = _drawn(differences, rng)
-        errors = differences.std(axis=0, ddof=1) / np.sqrt(len(differences))
-        return _t(means - differences.mean(axis=0), variances), errors
-    drawn = [_drawn(sample[:, None], rng) for sample in samples]
-    off = [means[:, 0] - sample.mean() for (means, _), sample in zip(drawn, samples, strict=True)]
-    spread = [variances[:, 0] for _, variances in drawn]
-    t = [_t(off[b] - off[a], spread[a] + spread[b]) for a, b in places]
-    own = [sample.var(ddof=1) / sample.size for sample in samples]
-    return np.stack(t, axis=1), np.sqrt([own[a] + own[b] for a, b in places])
+        difference = (second - first)[second != first]
+        signs = rng.integers(0, 2, size=(RESAMPLES, difference.size), dtype=np.int8) * 2.0 - 1.0
+        return _p(np.abs(np.concatenate([np.ones((1, difference.size)), signs]) @ difference / first.size))
+    means, variances = _dealt([first, second], rng)
+    return _p(absolute_t(means[:, 1] - means[:, 0], variances.sum(axis=1)))
 
 
-def _p(null: Floats, seen: float) -> float:
-    """Return the Monte Carlo p-value, which is never 0 (Phipson and Smyth 2010)."""
-    return float((1 + np.sum(null >= seen * (1 - ROUNDING) - ROUNDING)) / (1 + len(null)))
+def absolute_t(difference: Floats, variance: Floats) -> Floats:
+    """Return |difference| in standard errors: infinite where nothing varies, 0 where there is no difference."""
+    size = np.abs(difference)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(size > ROUNDING, size / np.sqrt(variance), 0.0)
 
 
-def _within(samples: Sequence[Floats], rng: np.random.Generator) -> Floats:
-    table = np.stack(samples, axis=1)
-    return _portions(lambda size: rng.permuted(np.broadcast_to(table, (size, *table.shape)), axis=2).mean(axis=1))
+def variance_of_mean(squares: Floats, mean: Floats, n: npt.ArrayLike) -> Floats:
+    """Return the estimated variance of means from the means of squares; 0 for what is only rounding."""
+    spread = squares - mean**2
+    return np.asarray(np.where(spread > ROUNDING, spread, 0.0) / (np.asarray(n) - 1))
 
 
-def _over(samples: Sequence[Floats], rng: np.random.Generator) -> Floats:
-    pool = np.concatenate(samples)
-    starts = np.cumsum([0, *(sample.size for sample in samples[:-1])])
-    sizes = np.array([sample.size for sample in samples])
+def _p(statistics: Floats) -> float:
+    """Return the Monte Carlo p-value of the first among all, never 0 (Phipson and Smyth 2010)."""
+    return float(np.mean(statistics >= statistics[0] * (1 - ALIKE) - ROUNDING))
+
+
+def _shuffled_within(table: Floats, rng: np.random.Generator) -> Floats:
+    """Return the groups' means, but for a constant, with labels permuted in each row; [1 + RESAMPLES, groups]."""
+    rows = table[np.ptp(table, axis=1) > 0]  # a permutation leaves the others as they are
+    sums = _portions(lambda size: rng.permuted(np.broadcast_to(rows, (size, *rows.shape)), axis=2).sum(axis=1))
+    return np.concatenate([rows.sum(axis=0)[None], sums]) / len(table)
+
+
+def _dealt(samples: Sequence[Floats], rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the means of groups over which all values are dealt anew, and the means' variances.
+
+    Each has shape [1 + RESAMPLES, groups].
+    """
+    pool, sizes = np.concatenate(samples), np.array([sample.size for sample in samples])
+    pool = pool - pool.mean()  # for the precision of squares; no difference notices
+    levels, place = np.unique(pool, return_inverse=True)
+    if levels.size * sizes.size * DEALING < pool.size:  # the same by counts, and faster
+        owner = np.repeat(np.arange(sizes.size), sizes)
+        seen = np.zeros((sizes.size, levels.size), dtype=np.int64)
+        np.add.at(seen, (owner, place), 1)
+        hands = np.concatenate([seen[None], _hands(seen.sum(axis=0), sizes, rng)])
+        sums, squares = hands @ levels, hands @ levels**2
+    else:
+        sums, squares = _shuffled_over(pool, np.cumsum([0, *sizes[:-1]]), rng)
+    means = sums / sizes
+    return means, variance_of_mean(squares / sizes, means, sizes)
+
+
+def _hands(counts: Counts, sizes: Counts, rng: np.random.Generator) -> Counts:
+    """Return how often each group gets each value when all are dealt out; shape [RESAMPLES, groups, values].
+
+    The multivariate hypergeometric distribution, one value after the other: of what is left, as many as the
+    group still wants.
+    """
+    left = np.tile(counts, (RESAMPLES, 1))
+    hands = np.zeros((RESAMPLES, sizes.size, counts.size), dtype=np.int64)
+    for group, size in enumerate(sizes):
+        wanted, others = np.full(RESAMPLES, size), left.sum(axis=1)
+        for value in range(counts.size):
+            others = others - left[:, value]
+            hands[:, group, value] = rng.hypergeometric(left[:, value], others, wanted)
+            wanted = wanted - hands[:, group, value]
+        left = left - hands[:, group]
+    return hands
+
+
+def _shuffled_over(pool: Floats, starts: Counts, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return sums and sums of squares of the groups of a shuffled pool; shape [1 + RESAMPLES, groups] each."""
 
     def draw(size: int) -> Floats:
         shuffled = rng.permuted(np.broadcast_to(pool, (size, pool.size)), axis=1)
-        return np.asarray(np.add.reduceat(shuffled, starts, axis=1) / sizes)
+        return _sums(shuffled, starts)
 
-    return _portions(draw)
+    both = np.concatenate([_sums(pool[None], starts), _portions(draw)])
+    return both[:, 0], both[:, 1]
+
+
+def _sums(rows: Floats, starts: Counts) -> Floats:
+    return np.stack([np.add.reduceat(found, starts, axis=1) for found in (rows, rows**2)], axis=1)
 
 
 def _portions(draw: Callable[[int], Floats]) -> Floats:
     whole, rest = divmod(RESAMPLES, AT_ONCE)
     return np.concatenate([draw(size) for size in [AT_ONCE] * whole + [rest] * bool(rest)])
-
-
-def _drawn(values: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return means and their variances over rows drawn with replacement; [n, m] to twice [RESAMPLES, m]."""
-    n = len(values)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    means = counts @ values / n
-    return means, np.maximum(counts @ values**2 / n - means**2, 0.0) / (n - 1)
-
-
-def _t(off: Floats, variances: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(variances > ROUNDING**2, np.abs(off) / np.sqrt(variances), np.inf)

@@ -9,9 +9,13 @@ from groundwire.audit.errors import UsageError
 from groundwire.audit.gate import Verdict, decide
 from groundwire.audit.model import Audit, Metric, MonitorReport, Quality, Run, RunStatus
 from groundwire.audit.policy import parse_policy
+from report_material import card
 
 TOXIC = "generation.toxicity_probability"
 GAP = "generation.toxicity_disparity"
+
+
+QUALIFIED = {"scorer": "detoxify:unbiased 0.5.2", "qualified": True}
 
 
 def metric(name: str = TOXIC, **changes: Any) -> Metric:
@@ -24,7 +28,7 @@ def metric(name: str = TOXIC, **changes: Any) -> Metric:
 
 def audit_with(*metrics: Metric) -> Audit:
     run = Run(id="r", status=RunStatus.FINISHED, model="m", started="2026-11-21T00:00:00Z", steps=100)
-    return Audit(run=run, metrics=list(metrics))
+    return Audit(run=run, metrics=list(metrics), scorers=[card().model_copy(update=QUALIFIED)])
 
 
 def verdict(found: Audit, **limit: Any) -> Verdict:
@@ -35,7 +39,8 @@ def verdict(found: Audit, **limit: Any) -> Verdict:
     ("wanted", "outcome"),
     [
         ("detoxify:unbiased", "pass"), ("detoxify:unbiased 0.5.2", "pass"), ("detoxify", "pass"),
-        ("detoxify:unbiased-small", "unknown"), ("detoxify:un", "unknown"), ("embedded", "unknown"),
+        ("detoxify:unbiased-small", "unknown"), ("detoxify:un", "unknown"),
+        ("detoxify:unbiased 0.5", "unknown"), ("embedded", "unknown"),
     ],
 )  # fmt: skip
 def test_a_demanded_scorer_is_the_one_or_it_is_unknown(wanted: str, outcome: str) -> None:
@@ -92,6 +97,11 @@ def test_without_a_confidence_the_point_decides() -> None:
         ({"value": 0.0, "low": 0.0, "high": 0.01, "p": None}, "unknown"),
         ({"value": 0.0, "low": None, "high": None, "p": 1.0}, "unknown"),
         ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "n": None}, "unknown"),
+        ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "n": 0}, "unknown"),
+        ({"value": 0.01, "low": 0.0, "high": 0.01, "p": 0.0}, "unknown"),
+        ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "confidence": 1e-9}, "unknown"),
+        ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "scorer": None}, "unknown"),
+        ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "scorer": "never tried 1"}, "unknown"),
         ({"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0, "quality": Quality.UNKNOWN, "reason": "x"}, "unknown"),
     ],
 )
@@ -100,6 +110,28 @@ def test_a_difference_is_judged_by_its_test_and_its_bounds(changes: dict[str, An
     assert found.outcome == outcome
     if outcome != "pass":
         assert found.reason
+
+
+def test_of_the_total_the_worst_axis_decides() -> None:
+    good = {"value": 0.0, "low": 0.0, "high": 0.01, "p": 1.0}
+    axis = metric(GAP, value=0.2, low=0.1, high=0.3, p=0.001, labels={"axis": "religion"})
+    total = metric(GAP, **good)
+    assert verdict(audit_with(total), metric=GAP).outcome == "pass"
+    assert verdict(audit_with(total, axis), metric=GAP).outcome == "fail"
+    unknown = metric(GAP, value=None, low=None, high=None, confidence=None, reason="x", labels={"axis": "age"})
+    assert verdict(audit_with(total, unknown), metric=GAP).outcome == "unknown"
+
+
+def test_a_scorer_with_a_card_that_forbids_it_decides_nothing() -> None:
+    found = audit_with(metric(GAP, value=0.0, low=0.0, high=0.01, p=1.0))
+    worse = found.scorers[0].model_copy(update={"qualified": False, "masked": None, "data": "other"})
+    for cards in ([found.scorers[0], worse], []):
+        assert verdict(found.model_copy(update={"scorers": cards}), metric=GAP).outcome == "unknown"
+
+
+@pytest.mark.parametrize("changes", [{"value": -0.01, "low": -0.5, "high": -0.001}, {"value": 0.02, "low": -1.0}])
+def test_what_is_no_probability_passes_nothing(changes: dict[str, Any]) -> None:
+    assert verdict(audit_with(metric(unit="probability", **changes))).outcome == "unknown"
 
 
 def test_how_many_prompts_would_tell() -> None:

@@ -45,7 +45,8 @@ def test_a_difference_is_measured_judged_and_stored_with_its_proof(tmp_path: Pat
     audit, folder = run(tmp_path, k=2)
     told, mood = audit["disparities"]
     assert (told["axis"], mood["metric"]) == ("religion", "generation.sentiment_disparity")
-    assert mood["masked"]  # VADER has shown nobody whom it wrongs
+    assert mood["masked"]
+    assert mood["reason"]  # VADER has shown nobody whom it wrongs
     assert len(told["groups"]) == 7
     assert len(told["pairs"]) == 21
     assert {told["pairs"][0]["first"], told["pairs"][0]["second"]} & {"Hindus"}

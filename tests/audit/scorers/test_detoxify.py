@@ -1,204 +1,302 @@
-"""Detoxify is believed only when its weights are whole, trained and nothing but weights."""
+"""Scores are Detoxify's own, whatever the length of a text and whatever the training around has set."""
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import evaluate
 import numpy as np
 import pytest
 import torch
-from groundwire.audit.scorers import ScorerError, fetch, load_scorer
-from groundwire.audit.scorers.detoxify import OVERLAP, PIECE, PLAINLY_NOT, PLAINLY_TOXIC, DetoxifyToxicity, _pieces
-from hypothesis import given
-from hypothesis import strategies as st
+from detoxify_checkpoint import (
+    HARMLESS,
+    MOST,
+    TOXIC,
+    describe,
+    difference,
+    real_detoxify,
+    save,
+    tiny_checkpoint,
+    words,
+)
+from groundwire.audit.errors import UsageError
+from groundwire.audit.scorers import classifier as classifier_module
+from groundwire.audit.scorers import load_scorer, onednn
+from groundwire.audit.scorers.detoxify import DetoxifyToxicity
 
-WORDS = sorted({word.strip(".").lower() for word in (PLAINLY_TOXIC + " " + PLAINLY_NOT).split()} | {"."})
+ROOM = MOST - 2
+ODD = [
+    "",
+    " \t\n",
+    "\x00",
+    "a\x00b",
+    "\x1b[31m\x07",
+    "\u200f\u202e אידיוט",
+    "\ufeff",
+    "𝓲𝓭𝓲𝓸𝓽 🤬" * 50,
+    "[SEP][CLS][PAD]",
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Leave the other cores to the other workers: threads of such small products mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(name="checkpoint", scope="session")
+def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a very small model in Detoxify's format that knows two sentences, with its description beside it."""
-    transformers = pytest.importorskip("transformers")
-    folder = tmp_path_factory.mktemp("tiny")
-    vocabulary = folder / "vocab.txt"
-    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n", encoding="utf-8")
-    tokenizer = transformers.BertTokenizer(vocab=str(vocabulary))
-    tokenizer.save_pretrained(folder)
-    config = transformers.BertConfig(
-        vocab_size=len(WORDS) + 5, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=64, num_labels=2,
-    )  # fmt: skip
-    config.save_pretrained(folder)
+def restless(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return Detoxify with random weights so large that each text has another score."""
+    folder = tmp_path_factory.mktemp("restless")
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.BertForSequenceClassification(config)
-        _teach(model, tokenizer([PLAINLY_TOXIC, PLAINLY_NOT], return_tensors="pt", padding=True))
-    arguments = {
-        "model_type": "nobody/has-this", "model_name": "BertForSequenceClassification",
-        "tokenizer_name": "BertTokenizer", "num_classes": 2,
-    }  # fmt: skip
-    described = {"arch": {"args": arguments}, "dataset": {"args": {"classes": ["toxic", "insult"]}}}
-    torch.save({"config": described, "state_dict": model.state_dict()}, folder / "tiny.ckpt")
-    return folder / "tiny.ckpt"
+        torch.manual_seed(1)
+        network, _ = describe(folder, "Bert", outputs=2, spread=0.4)
+    return real_detoxify(save(folder / "restless.ckpt", folder, network, "Bert"))
 
 
-def _teach(model: Any, inputs: Any) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(60):
-        optimizer.zero_grad()
-        logits = model(**inputs)[0]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
-        loss.backward()
-        optimizer.step()
+@pytest.fixture
+def shapes(restless: Any) -> Iterator[list[tuple[int, ...]]]:
+    """Yield the shapes of the batches that the network reads."""
+    seen: list[tuple[int, ...]] = []
+    hook = restless.model.register_forward_pre_hook(
+        lambda _, args, options: seen.append(tuple(options["input_ids"].shape)), with_kwargs=True
+    )
+    yield seen
+    hook.remove()
 
 
-def _changed(checkpoint: Path, change: Any) -> str:
-    loaded = torch.load(checkpoint, weights_only=True)
-    change(loaded)
-    path = checkpoint.with_name("changed.ckpt")
-    torch.save(loaded, path)
-    return f"detoxify:{path}"
+def _mixed(tokenizer: Any, amount: int = 60) -> list[str]:
+    """Return texts of all lengths up to the most that is read at once, in random order."""
+    lengths = [1 + place % ROOM for place in range(amount)] + [ROOM, ROOM, 0]
+    random.Random(0).shuffle(lengths)
+    return [words(length, tokenizer, seed) for seed, length in enumerate(lengths)]
 
 
-def _states() -> list[Any]:
-    return [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
+@pytest.mark.parametrize("batch_size", [None, 1, 7])
+def test_scores_are_detoxifys_own(restless: Any, batch_size: int | None) -> None:
+    texts = _mixed(restless.tokenizer) + TOXIC[:5] + HARMLESS[:5] + ODD
+    texts = [text for text in texts if len(restless.tokenizer(text, truncation=False)["input_ids"]) <= MOST]
+    found = DetoxifyToxicity(restless, batch_size=batch_size).compute(predictions=texts)
+    assert difference(found, restless.predict(texts)) < 1e-5
+    assert max(found["toxicity"]) - min(found["toxicity"]) > 0.1, "scores too alike to show an error"
 
 
-def test_a_local_checkpoint_scores_without_a_network(checkpoint: Path) -> None:
-    before, environment = _states(), dict(os.environ)
-    scorer = load_scorer(f"detoxify:{checkpoint}")
-    assert scorer.name.startswith("detoxify:tiny.ckpt 0.")
-    # 17 texts: the last of a batch is alone, for which Detoxify itself returns a bare number.
-    scores = scorer.score([PLAINLY_TOXIC, PLAINLY_NOT, *["noon"] * 15])
-    assert scores[0] > 0.5 > scores[1]
-    assert (_states(), dict(os.environ)) == (before, environment)
+def test_a_checkpoint_scores_like_detoxifys_own_class(checkpoint: Path) -> None:
+    detoxify, ours = real_detoxify(checkpoint), DetoxifyToxicity(checkpoint)
+    texts = _mixed(detoxify.tokenizer) + TOXIC + HARMLESS
+    found = ours.compute(predictions=texts)
+    assert difference(found, detoxify.predict(texts)) < 1e-5
+    assert min(found["toxicity"][-250:-125]) > 0.9 > 0.1 > max(found["toxicity"][-125:])
 
 
-def _without_head(loaded: dict[str, Any]) -> None:
-    del loaded["state_dict"]["classifier.weight"]
+def test_the_most_that_is_read_at_once_is_one_piece(restless: Any, shapes: list[tuple[int, ...]]) -> None:
+    ours = DetoxifyToxicity(restless)
+    shapes.clear()
+    ours.compute(predictions=[words(ROOM, restless.tokenizer)])
+    assert shapes == [(1, MOST)]
+    shapes.clear()
+    ours.compute(predictions=[words(ROOM + 1, restless.tokenizer)])
+    assert shapes == [(2, MOST)]
 
 
-def _prefixed(loaded: dict[str, Any]) -> None:
-    loaded["state_dict"] = {f"module.{key}": value for key, value in loaded["state_dict"].items()}
+def test_a_longer_text_is_the_highest_of_its_windows(restless: Any) -> None:
+    text = words(3 * ROOM, restless.tokenizer).split()
+    step = ROOM - ROOM // 4
+    starts = [*range(0, 2 * ROOM, step), 2 * ROOM]
+    parts = restless.predict([" ".join(text[start : start + ROOM]) for start in starts])
+    found = DetoxifyToxicity(restless).compute(predictions=[" ".join(text)])
+    assert difference(found, {label: [max(scores)] for label, scores in parts.items()}) < 1e-5
 
 
-def _untrained(loaded: dict[str, Any]) -> None:
-    loaded["state_dict"]["classifier.weight"].zero_()
+@pytest.mark.parametrize("before", [ROOM, 3 * ROOM, 20 * ROOM])
+def test_a_toxic_tail_that_detoxify_does_not_read_is_found(checkpoint: Path, before: int) -> None:
+    detoxify = real_detoxify(checkpoint)
+    calm = " ".join(HARMLESS * 10).split()[:before]
+    text = " ".join([*calm, "You are a stupid idiot and I hate you."])
+    assert detoxify.predict([text])["toxicity"] < 0.2
+    assert DetoxifyToxicity(detoxify).compute(predictions=[text, HARMLESS[0]])["toxicity"][0] > 0.8
 
 
-def _other_class(loaded: dict[str, Any]) -> None:
-    loaded["config"]["arch"]["args"]["model_name"] = "pipeline"
+def test_odd_texts_have_finite_scores(checkpoint: Path) -> None:
+    found = DetoxifyToxicity(checkpoint).compute(predictions=ODD)
+    assert all(math.isfinite(score) for scores in found.values() for score in scores)
+    assert load_scorer(f"detoxify:{checkpoint}").score(["\ud800 lone"])[0] < 1
 
 
-def _other_labels(loaded: dict[str, Any]) -> None:
-    loaded["config"]["dataset"]["args"]["classes"] = ["insult", "threat"]
+@pytest.mark.parametrize("text", ["x" * 10**6, "the train " * 10**5, "\x00" * 10**6, "ש" * 10**6])
+@pytest.mark.slow
+def test_a_megabyte_is_read_in_batches_of_bounded_size(
+    restless: Any, shapes: list[tuple[int, ...]], text: str
+) -> None:
+    found = DetoxifyToxicity(restless).compute(predictions=[text, "noon"])
+    assert all(0 <= score <= 1 for score in found["toxicity"])
+    assert max(rows * columns for rows, columns in shapes) <= classifier_module.BUDGET_CPU
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (_without_head, "has no weights for classifier.weight and 0 others, which would be random"),
-        (_prefixed, "has no weights for bert.* which would be random"),
-        (_untrained, "weights are not those of a trained classifier"),
-        (_other_class, "names 'pipeline', which is no PreTrainedModel"),
-        (_other_labels, "needs the label 'toxicity'"),
-        (lambda loaded: loaded.pop("config"), "is not a Detoxify checkpoint.*KeyError: 'config'"),
-    ],
-)
-def test_wrong_weights_are_not_believed(checkpoint: Path, change: Any, problem: str) -> None:
-    choice, before = _changed(checkpoint, change), _states()
-    with pytest.raises(ScorerError, match=problem):
-        load_scorer(choice)
-    assert _states() == before
+def test_batches_keep_to_their_budget_and_little_is_padding(restless: Any, shapes: list[tuple[int, ...]]) -> None:
+    texts = _mixed(restless.tokenizer, 300)
+    ours = DetoxifyToxicity(restless)
+    shapes.clear()
+    ours.compute(predictions=texts)
+    read = [rows * columns for rows, columns in shapes]
+    own = sum(len(restless.tokenizer(text)["input_ids"]) for text in texts)
+    assert max(read) <= classifier_module.BUDGET_CPU
+    assert sum(read) <= 1.1 * own
 
 
-class Trap:
-    """Makes a folder when it is unpickled by whoever lets it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.folder),)
-
-
-def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
-    torch.save({"config": Trap(tmp_path / "sprung"), "state_dict": {}}, tmp_path / "trap.ckpt")
-    with pytest.raises(ScorerError, match="holds more than weights"):
-        load_scorer(f"detoxify:{tmp_path / 'trap.ckpt'}")
-    assert not (tmp_path / "sprung").exists()
+def test_a_text_is_tokenized_once(restless: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, asked = DetoxifyToxicity(restless), []
+    kind = type(restless.tokenizer)
+    real = kind.__call__
+    monkeypatch.setattr(kind, "__call__", lambda *args, **options: asked.append(args[1]) or real(*args, **options))
+    ours.compute(predictions=["noon", "noon " * 500])
+    assert asked == ["noon", "noon " * 500]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half"])
-def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x.ckpt").write_bytes(content)
-    with pytest.raises(ScorerError, match=r"x\.ckpt is not a Detoxify checkpoint") as caught:
-        load_scorer(f"detoxify:{tmp_path / 'x.ckpt'}")
+def _state() -> list[Any]:
+    legacy = np.random.get_state()[1].tolist()
+    random_states = [random.getstate(), legacy, torch.get_rng_state().tolist()]
+    return [*random_states, torch.get_num_threads(), dict(os.environ), torch.get_float32_matmul_precision()]
+
+
+def test_loading_and_scoring_leave_everything_as_it_was(checkpoint: Path, capfd: Any) -> None:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        before = _state()
+        DetoxifyToxicity(checkpoint).compute(predictions=[*TOXIC, "noon " * 1000])
+        assert _state() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_training_has_set_changes_no_score(restless: Any, checkpoint: Path) -> None:
+    texts = _mixed(restless.tokenizer)
+    plain = DetoxifyToxicity(restless).compute(predictions=texts)
+    seen: list[Any] = []
+    restless.model.train()
+    hook = restless.model.register_forward_pre_hook(
+        lambda *_: seen.append((torch.get_float32_matmul_precision(), torch.is_grad_enabled()))
+    )
+    torch.set_float32_matmul_precision("medium")
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = DetoxifyToxicity(restless).compute(predictions=texts)
+            loaded = DetoxifyToxicity(checkpoint)._classifier.network
+        assert all(module.training for module in restless.model.modules())
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+        restless.model.eval()
+        hook.remove()
+    assert found == plain
+    assert set(seen) == {("highest", False)}
+    assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
+
+
+def test_both_libraries_of_products_give_the_same_scores(restless: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for amd in (False, True):
+        monkeypatch.setattr(onednn, "is_amd", lambda amd=amd: amd)
+        onednn._mode.cache_clear()
+        found.append(DetoxifyToxicity(restless).compute(predictions=_mixed(restless.tokenizer)))
+    onednn._mode.cache_clear()
+    assert difference(*found) < 1e-5
+
+
+def test_a_torch_without_the_product_does_without(restless: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = DetoxifyToxicity(restless).compute(predictions=["noon"])
+    monkeypatch.setattr(onednn, "is_amd", lambda: True)
+    monkeypatch.setattr(onednn, "_works", lambda: False)
+    onednn._mode.cache_clear()
+    assert onednn._mode() is None
+    assert difference(DetoxifyToxicity(restless).compute(predictions=["noon"]), plain) < 1e-5
+    onednn._mode.cache_clear()
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", 3.5, "cpu:one"])
+def test_a_device_that_torch_cannot_use_is_named(restless: Any, device: Any) -> None:
+    with pytest.raises(UsageError, match="device must be one that torch can use here") as caught:
+        DetoxifyToxicity(restless, device=device)
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(ScorerError, match="there is no Detoxify model or checkpoint 'unbiassed': choose one of"):
-        load_scorer("detoxify:unbiassed")
+def test_a_device_is_taken_as_a_name_or_as_torchs_own(restless: Any) -> None:
+    for device in (None, "cpu", torch.device("cpu")):
+        assert DetoxifyToxicity(restless, device=device).compute(predictions=["noon"])["toxicity"]
 
 
-def test_weights_that_cannot_be_fetched_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detoxify.detoxify.MODEL_URLS", {"unbiased": "http://127.0.0.1:9/unbiased.ckpt"})
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(ScorerError, match=r'cannot be had .*refused.*or use scorer="embedded"'):
-        load_scorer("detoxify")
-    assert list((tmp_path / "checkpoints").iterdir()) == []
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, "8"])
+def test_a_batch_size_that_is_none_is_named(restless: Any, batch_size: Any) -> None:
+    with pytest.raises(UsageError, match="batch_size must be a whole number from 1, or None, got"):
+        DetoxifyToxicity(restless, batch_size=batch_size)
 
 
-def test_a_hub_that_does_not_answer_is_left(tmp_path: Path) -> None:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.ckpt"
-        with pytest.raises(ScorerError, match="no answer within 2 s"):
-            fetch.fetch_weights(url, tmp_path / "x.ckpt", limit_s=2.0)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("model", [None, 3, object(), len])
+def test_what_is_no_model_is_named(model: Any) -> None:
+    with pytest.raises(UsageError, match="model must be the name of a Detoxify model, a checkpoint or a loaded"):
+        DetoxifyToxicity(model)
 
 
-def test_weights_are_fetched_whole(tmp_path: Path) -> None:
-    (tmp_path / "there").write_bytes(b"weights")
-    fetch.fetch_weights((tmp_path / "there").as_uri(), tmp_path / "deep" / "here.ckpt")
-    assert (tmp_path / "deep" / "here.ckpt").read_bytes() == b"weights"
-    assert len(list((tmp_path / "deep").iterdir())) == 1
+@pytest.mark.parametrize(
+    ("predictions", "problem"),
+    [
+        (["noon", None], "prediction 1 is NoneType, not a text: leave it out"),
+        ([b"noon"], "prediction 0 is bytes, not a text"),
+        ("noon", "predictions must be a list of texts, got str"),
+        ({"noon"}, "predictions must be a list of texts, got set"),
+        (3, "predictions must be a list of texts, got int"),
+    ],
+)
+def test_predictions_that_are_no_texts_are_named(restless: Any, predictions: Any, problem: str) -> None:
+    ours = DetoxifyToxicity(restless)
+    with pytest.raises(UsageError, match=problem):
+        ours.compute(predictions=predictions)
+    assert len(ours.compute(predictions=iter(["noon", "\ud800"]))["toxicity"]) == 2
 
 
-class ShortSighted:
-    """Reads the first 512 characters of a text."""
-
-    def predict(self, texts: list[str]) -> dict[str, list[float]]:
-        return {"toxicity": [0.9 if "idiot" in text[:512] else 0.1 for text in texts]}
-
-
-@given(st.integers(0, 4000), st.integers(0, 100))
-def test_an_insult_anywhere_in_a_long_text_is_read(before: int, after: int) -> None:
-    found = DetoxifyToxicity(ShortSighted()).compute(predictions=["x" * before + " idiot " + "y" * after, "noon"])
-    assert found["toxicity"] == [0.9, 0.1]
+def test_it_is_a_measurement_of_evaluate(restless: Any) -> None:
+    ours = DetoxifyToxicity(restless)
+    assert isinstance(ours, evaluate.Measurement)
+    ours.add_batch(predictions=["noon"])
+    ours.add(prediction="train")
+    assert len(ours.compute()["toxicity"]) == 2
+    assert ours.compute(predictions=[]) == {"toxicity": [], "insult": []}
+    assert load_scorer(ours).score(["noon"]) == ours.compute(predictions=["noon"])["toxicity"]
 
 
-class Recorded:
-    """Predicts the number in a text and returns, like Detoxify, a bare number for one text."""
-
-    def predict(self, texts: list[str]) -> dict[str, Any]:
-        scores = [float(text) for text in texts]
-        return {"toxicity": scores if len(scores) > 1 else scores[0]}
-
-
-@given(st.lists(st.floats(0, 1), max_size=50))
-def test_scores_keep_the_order_of_texts(scores: list[float]) -> None:
-    found = DetoxifyToxicity(Recorded()).compute(predictions=[repr(score) for score in scores])
-    assert found["toxicity"] == scores
+FORK = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+from groundwire.audit.scorers import load_scorer
+load_scorer(f"detoxify:{sys.argv[1]}").score(["noon"] * 50)
+child = os.fork()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
 
 
-@given(st.text(max_size=5 * PIECE))
-def test_pieces_overlap_and_hold_everything(text: str) -> None:
-    pieces = _pieces(text)
-    assert max(map(len, pieces)) <= PIECE
-    assert pieces[0] + "".join(piece[OVERLAP:] for piece in pieces[1:]) == text
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_workers_of_a_loader_start_in_silence_afterwards(checkpoint: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "TOKENIZERS_PARALLELISM"}
+    command = [sys.executable, "-c", FORK, str(checkpoint)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.stdout, done.stderr) == ("", "")

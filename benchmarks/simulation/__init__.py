@@ -1,0 +1,1 @@
+"""What the statistics of groups do when the truth is known."""
