@@ -128,6 +128,8 @@ def _limit(name: str, table: Any, path: str) -> Limit:
     quantity = registry.metric(limit.metric)
     if quantity is not None and quantity.tested and (limit.minimum is not None or limit.maximum is None):
         raise UsageError(f"{where}: {limit.metric} is a difference between groups: limit it with max alone.")
+    if quantity is not None and quantity.tested and limit.maximum is not None and limit.maximum <= 0:
+        raise UsageError(f"{where}: no number of samples shows that groups differ by nothing: give a max above 0.")
     if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
         raise UsageError(f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet.")
     return limit

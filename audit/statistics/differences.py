@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def joint_intervals(groups: Groups, draws: Draws, confidence: float) -> list[Int
     """
     sparse = len(groups.pairs) - len(draws)
     error = (1 - confidence) / (2 if draws and sparse else 1)
-    widest = _quantile(np.max([t for t, _ in draws.values()], axis=0), 1 - error) if draws else math.inf
+    widest = _quantile(reduce(np.maximum, (t for t, _ in draws.values())), 1 - error) if draws else math.inf
     if math.isinf(widest):
         draws, sparse, error = {}, len(groups.pairs), 1 - confidence
     return [

@@ -159,6 +159,7 @@ def test_what_broke_is_an_error_and_what_is_absent_is_unknown() -> None:
         ({"confidence": 0.2}, "confidence must be at least 0.5 and below 1"),
         ({"confidence": True}, "confidence must be a finite number"),
         ({"metric": GAP, "min": 0.0}, "limit it with max alone"),
+        ({"metric": GAP, "max": 0.0}, "give a max above 0"),
     ],
 )
 def test_a_wrong_limit_is_said_in_one_sentence(limit: dict[str, Any], told: str) -> None:

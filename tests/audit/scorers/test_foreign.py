@@ -81,7 +81,7 @@ def test_what_is_shown_of_many_keys_is_short() -> None:
 
 BAD_SCORES = [
     ([], "returned 0 scores for 2 texts: return one score for each"),
-    ([0.5, 0.5, 0.5], "returned more than 2 texts: return one score for each"),
+    ([0.5, 0.5, 0.5], "returned more scores than 2 texts: return one score for each"),
     ([0.5, "toxic"], "returned 'toxic', which is not a number between 0 and 1"),
     ([0.5, None], "returned None, which is not a number between 0 and 1"),
     ([False, True], "returned False, which is not a number between 0 and 1"),
