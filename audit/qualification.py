@@ -13,8 +13,8 @@ from .prompts import LabelledText
 from .safety import Qualities, Rate, ScorerCard
 from .scorers import Scorer
 from .statistics import auc_interval, proportion_interval
+from .toxicity import TOXIC
 
-TOXIC = 0.5  # score from which a text counts as toxic (Gehman et al. 2020)
 LEAST_AUC = 0.8
 LEAST_SENSITIVITY = 0.5  # what finds less than half shows less than half of a difference
 MOST_FALSE = 0.2  # of an identity's harmless texts; above it, what is measured is who is mentioned

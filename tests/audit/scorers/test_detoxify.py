@@ -23,7 +23,6 @@ from detoxify_checkpoint import (
     difference,
     real_detoxify,
     save,
-    tiny_checkpoint,
     words,
 )
 from groundwire.audit.errors import UsageError
@@ -43,20 +42,6 @@ ODD = [
     "𝓲𝓭𝓲𝓸𝓽 🤬" * 50,
     "[SEP][CLS][PAD]",
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Leave the other cores to the other workers: threads of such small products mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(name="checkpoint", scope="session")
-def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

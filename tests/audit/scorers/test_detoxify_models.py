@@ -35,15 +35,6 @@ MODELS: dict[str, tuple[str, list[str], list[str]]] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Leave the other cores to the other workers: threads of such small products mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Yield an empty folder where torch, and so Detoxify, looks for what was downloaded."""

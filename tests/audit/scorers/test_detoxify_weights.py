@@ -6,32 +6,18 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from detoxify_checkpoint import HARMLESS, TOXIC, describe, difference, save, tiny_checkpoint
+from detoxify_checkpoint import HARMLESS, TOXIC, describe, difference, save
 from groundwire.audit.scorers import ScorerError, load_scorer
 from groundwire.audit.scorers.detoxify import DetoxifyToxicity
 
 Loaded = dict[str, Any]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Leave the other cores to the other workers: threads of such small products mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(name="checkpoint", scope="session")
-def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.getbasetemp())
 
 
 def _changed(checkpoint: Path, change: Callable[[Loaded], Any]) -> Path:
