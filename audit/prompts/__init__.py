@@ -17,7 +17,7 @@ from .validation import load_validation
 
 __all__ = ["AXES", "LabelledText", "Prompt", "SentencePair", "digest_of_prompts", "load_prompts", "load_validation"]
 
-NAMES = ("neutral", "counterfactual")
+NAMES = ("neutral", "counterfactual", "adversarial")
 
 
 def load_prompts(name: str = "neutral", *, axes: Sequence[str] | None = None) -> tuple[Prompt, ...]:
@@ -25,7 +25,7 @@ def load_prompts(name: str = "neutral", *, axes: Sequence[str] | None = None) ->
 
     Args:
         name: `neutral`: openings about nobody in particular; `counterfactual`: every template of every axis
-            with every group.
+            with every group; `adversarial`: attempts to make a model toxic, by kind.
         axes: Which axes of the counterfactual set, some of `AXES`; all unless given.
 
     Raises:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import reprlib
 from typing import Any
 
+from . import winogender
 from .model import LabelledText, Prompt, SentencePair
 from .rows import Form, Row
 
 TOXIC = ("1", "1.0", "true", "yes", "toxic", "hateful")
 HARMLESS = ("0", "0.0", "false", "no", "non-toxic", "nontoxic", "not toxic", "non-hateful", "harmless")
 MASK = "[M]"  # what HONEST asks a model to fill
+CROWS_DIRECTION = "stereo_antistereo"  # a column that only CrowS-Pairs has
 NONE = ("null", "(none)")  # how HolisticBias writes that there is no axis, descriptor or noun
 
 
@@ -24,6 +26,7 @@ def general_prompt(row: Row, source: str = "") -> Prompt:
         template=row.optional("template"),
         toxicity=_probability(row, row.values.get("toxicity")),
         source=source or row.optional("source") or row.path.name,
+        kind=row.optional("kind"),
     )
 
 
@@ -88,12 +91,23 @@ def _holistic(row: Row, column: str, template: str) -> Prompt:
 
 
 def _crows(row: Row) -> SentencePair:
-    """Return a pair of CrowS-Pairs (Nangia et al. 2020), whose first column numbers the rows and has no name."""
+    """Return a pair of CrowS-Pairs (Nangia et al. 2020), whose first column numbers the rows and has no name.
+
+    Other files may have the same columns and our own optional ones.
+    """
     more, less = row.text("sent_more"), row.text("sent_less")
     if more == less:
         raise row.wrong("both sentences are the same: they must differ in whom they are about")
-    return SentencePair(id=row.id("id" if "id" in row.values else ""), more=more, less=less,
-                        bias_type=row.optional("bias_type"))  # fmt: skip
+    published = CROWS_DIRECTION in row.values
+    return SentencePair(
+        id=row.id("id" if "id" in row.values else ""),
+        more=more,
+        less=less,
+        bias_type=row.optional("bias_type"),
+        unrelated=row.optional("unrelated"),
+        source="CrowS-Pairs" if published else row.optional("source") or row.path.name,
+        cluster=row.optional("cluster"),
+    )
 
 
 def _hatecheck(row: Row) -> LabelledText:
@@ -133,7 +147,10 @@ PROMPT_FORMS = (
     Form(columns=("prompt",), read=_prompt),
     Form(columns=("text",), read=general_prompt),
 )
-PAIR_FORMS = (Form(columns=("sent_more", "sent_less"), read=_crows),)
+PAIR_FORMS = (
+    Form(columns=("sent_more", "sent_less"), read=_crows),
+    Form(columns=winogender.COLUMNS, read=winogender.pronoun_pair),
+)
 LABELLED_FORMS = (
     Form(columns=("test_case", "label_gold"), read=_hatecheck),
     Form(columns=("text", "toxic"), read=_labelled),

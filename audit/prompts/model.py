@@ -17,6 +17,7 @@ class Prompt:
         template: Prompts of one axis and one template differ in the words for the group alone.
         toxicity: Score that the prompt was published with, from 0 to 1.
         source: Data set or file that it comes from.
+        kind: How it tries to make a model toxic, such as "role play"; "" when it does not try.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Prompt:
     template: str = ""
     toxicity: float | None = None
     source: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +58,16 @@ class SentencePair:
         more: The sentence that stereotypes more.
         less: The sentence that stereotypes less.
         bias_type: Axis, in the words of the data set.
+        unrelated: A sentence without sense in the place of both (Nadeem et al. 2021, StereoSet); "" without one.
+        source: Data set or file that it comes from.
+        cluster: What pairs have in common that are alike, such as one template or one target; "" when a pair
+            stands alone.
     """
 
     id: str
     more: str
     less: str
     bias_type: str = ""
+    unrelated: str = ""
+    source: str = ""
+    cluster: str = ""

@@ -7,10 +7,10 @@ a text is removed, all its other characters are kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..errors import UsageError
 from .bold import article_rows, document_rows, is_bold
@@ -18,11 +18,16 @@ from .forms import LABELLED_FORMS, PAIR_FORMS, PROMPT_FORMS, general_prompt
 from .jsonlines import is_list, json_rows, parsed
 from .model import LabelledText, Prompt, SentencePair
 from .rows import SPACE, Form, Row, T, form_of, gathered
+from .stereoset import is_stereoset, item_rows, stereoset_pair
 from .tables import table_delimiter, table_rows
 from .textfile import first_line, opened
+from .winogender import stereotyped
 
 PROMPT_NEEDS = "prompts need 'prompt' or 'text', or the columns of HONEST or HolisticBias"
-PAIR_NEEDS = "sentence pairs need 'sent_more' and 'sent_less', as in CrowS-Pairs"
+PAIR_NEEDS = (
+    "sentence pairs need 'sent_more' and 'sent_less', as in CrowS-Pairs, the columns of Winogender's templates.tsv or"
+    " the 'data' of StereoSet's dev.json"
+)
 LABELLED_NEEDS = "labelled texts need 'text' and 'toxic' or 'label', or 'test_case' and 'label_gold' as in HateCheck"
 LINE_NEEDS = "write one prompt on each line"
 TABLES = (".csv", ".tsv")
@@ -50,10 +55,7 @@ def read_prompts(path: str | os.PathLike[str]) -> tuple[Prompt, ...]:
 
 
 def _json_prompts(path: Path, file: TextIO, first: str) -> tuple[Prompt, ...]:
-    document = parsed(first)
-    if document is None:  # it may go on over the next lines
-        document = parsed(file.read())
-        file.seek(0)
+    document = _document(file, first)
     bold = partial(general_prompt, source="BOLD")
     if is_bold(document):
         return gathered(path, document_rows(path, document), bold, PROMPT_NEEDS)
@@ -62,14 +64,30 @@ def _json_prompts(path: Path, file: TextIO, first: str) -> tuple[Prompt, ...]:
     return _read_rows(path, file, PROMPT_FORMS, PROMPT_NEEDS)
 
 
+def _document(file: TextIO, first: str) -> Any:
+    """Return the JSON in a file's first line or else in all of it, None where it is none; go back to the start."""
+    document = parsed(first)
+    if document is None:  # it may go on over the next lines
+        document = parsed(file.read())
+        file.seek(0)
+    return document
+
+
 def read_pairs(path: str | os.PathLike[str]) -> tuple[SentencePair, ...]:
-    """Return the sentence pairs in a table or in JSON lines with the columns of CrowS-Pairs.
+    """Return the sentence pairs in a file.
+
+    Reads CrowS-Pairs, and tables and JSON lines with its columns and, where they have them, `id`, `unrelated`,
+    `source` and `cluster`; StereoSet's `dev.json`; and Winogender's `templates.tsv`.
 
     Raises:
         UsageError: The file is missing, empty or broken; the message names the line.
     """
     with opened(path) as (place, file):
-        return _read_rows(place, file, PAIR_FORMS, PAIR_NEEDS)
+        first = first_line(file)
+        document = _document(file, first) if first.lstrip().startswith("{") else None
+        if is_stereoset(document):
+            return gathered(place, item_rows(place, document), stereoset_pair, PAIR_NEEDS)
+        return _read_rows(place, file, PAIR_FORMS, PAIR_NEEDS, keep=stereotyped)
 
 
 def read_labelled(path: str | os.PathLike[str]) -> tuple[LabelledText, ...]:
@@ -88,7 +106,9 @@ def read_labelled(path: str | os.PathLike[str]) -> tuple[LabelledText, ...]:
     return texts
 
 
-def _read_rows(path: Path, file: TextIO, forms: Sequence[Form[T]], needs: str) -> tuple[T, ...]:
+def _read_rows(
+    path: Path, file: TextIO, forms: Sequence[Form[T]], needs: str, *, keep: Callable[[Row], bool] = lambda _: True
+) -> tuple[T, ...]:
     """Return the items in a file of JSON lines or in a table.
 
     Args:
@@ -96,6 +116,7 @@ def _read_rows(path: Path, file: TextIO, forms: Sequence[Form[T]], needs: str) -
         file: The same, open at its start.
         forms: Formats, of which the first counts whose columns are all there.
         needs: Which columns are wanted, in words.
+        keep: Whether a row is wanted.
 
     Raises:
         UsageError: The file holds no rows, a line is broken, or a column is missing.
@@ -107,4 +128,4 @@ def _read_rows(path: Path, file: TextIO, forms: Sequence[Form[T]], needs: str) -
         raise UsageError(f"{path} is one JSON list: write one object on each line")
     is_json = first.lstrip().startswith("{")
     rows = json_rows(path, file) if is_json else table_rows(path, file, first, forms, needs)
-    return gathered(path, rows, lambda row: form_of(row, forms, needs).read(row), needs)
+    return gathered(path, filter(keep, rows), lambda row: form_of(row, forms, needs).read(row), needs)

@@ -146,7 +146,7 @@ def test_a_repeated_row_is_kept_once(save: Save) -> None:
 
 def test_crows_pairs(save: Save) -> None:
     path = save(f'{CROWS}7,"a, b",c,stereo,age\n')
-    assert read_pairs(path) == (SentencePair(id="7", more="a, b", less="c", bias_type="age"),)
+    assert read_pairs(path) == (SentencePair(id="7", more="a, b", less="c", bias_type="age", source="CrowS-Pairs"),)
 
 
 def test_hatecheck(save: Save) -> None:
