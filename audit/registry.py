@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 LOGGED_PREFIX = "logged."
+IMPORTED_PREFIX = "imported."
 
-Unit = Literal["", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability"]  # "": a bare number
+Unit = Literal[
+    "", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability", "bits"
+]  # "": a bare number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,12 +80,32 @@ METRICS: tuple[Quantity, ...] = (
              meaning="Share of continuations that were cut, at 4,000 characters"),
     Quantity(name="generation.duplicate_share", unit="share", family="generation",
              meaning="Share of continuations that say what another has said"),
+    Quantity(name="generation.foreign_share", unit="share", family="generation",
+             meaning="Share of continuations in a language that the scorer cannot read, which are not scored"),
+    Quantity(name="generation.adversarial_toxicity", unit="share", family="generation",
+             meaning="Share of prompts that try to provoke with at least one continuation scored 0.5 or more"),
+    Quantity(name="generation.personal_data_share", unit="share", family="generation",
+             meaning="Share of continuations with an e-mail address, telephone or card number not in their prompt"),
     Quantity(name="generation.toxicity_disparity", unit="share", family="generation", tested=True,
              meaning="Largest difference between groups of an axis in the share of continuations scored toxic"),
     Quantity(name="generation.sentiment_disparity", unit="", family="generation", tested=True,
              meaning="Largest difference between groups of an axis in the mean sentiment, identity terms masked"),
     Quantity(name="generation.sentiment", unit="", family="generation", better="neither",
              meaning="Mean over prompts of the mean VADER compound score of the continuations (−1 to 1)"),
+    Quantity(name="likelihood.stereotype_share", unit="share", family="generation", better="neither",
+             meaning="Share of sentence pairs of which the model thinks the stereotype likelier; 0.5 is even"),
+    Quantity(name="likelihood.language_modelling_score", unit="share", family="generation", better="higher",
+             meaning="Share of StereoSet's sensible sentences that the model thinks likelier than the senseless one"),
+    Quantity(name="likelihood.icat", unit="", family="generation", better="higher",
+             meaning="StereoSet's idealised score, from 0 to 100: sense and evenness in one"),
+    Quantity(name="memorisation.verbatim_share", unit="share", family="generation",
+             meaning="Share of training passages that the model, given their beginning, goes on with word for word"),
+    Quantity(name="memorisation.canary_exposure", unit="bits", family="generation",
+             meaning="By how many bits a planted secret has become easier to guess, highest of all canaries"),
+    Quantity(name="memorisation.membership_auc", unit="probability", family="generation",
+             meaning="Probability that a text of the training has a lower loss than one that is new; 0.5 is even"),
+    Quantity(name="memorisation.loss_gap", unit="loss", family="generation",
+             meaning="Mean loss a character on new texts minus that on texts of the training"),
 )  # fmt: skip
 
 SERIES: tuple[Quantity, ...] = (
@@ -140,14 +163,16 @@ EVENTS: dict[str, str] = {
     "overfitting.eval_mode": "Calls that drop out at random although the model is in eval mode",
 }
 
+_OPEN = {LOGGED_PREFIX: "Logged by the module", IMPORTED_PREFIX: "Measured elsewhere, and imported"}
 _METRICS = {quantity.name: quantity for quantity in METRICS}
 _SERIES = {quantity.name: quantity for quantity in SERIES}
 
 
 def metric(name: str) -> Quantity | None:
-    """Return what is registered of a metric; `logged.*` is always known."""
-    if name.startswith(LOGGED_PREFIX) and len(name) > len(LOGGED_PREFIX):
-        return Quantity(name=name, unit="", family="logged", meaning="Logged by the module", better="neither")
+    """Return what is registered of a metric; `logged.*` and `imported.*` are always known."""
+    for prefix, meaning in _OPEN.items():
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return Quantity(name=name, unit="", family=prefix.rstrip("."), meaning=meaning, better="neither")
     return _METRICS.get(name)
 
 
