@@ -3,7 +3,21 @@
 Of findings that weigh the same, the one whose rule stands first here is shown first: causes before symptoms.
 """
 
-from . import carbon, course, generalisation, generation, gradients, groups, optimisation, start, steps, units
+from . import (
+    bias,
+    carbon,
+    course,
+    generalisation,
+    generation,
+    gradients,
+    groups,
+    memorisation,
+    optimisation,
+    privacy,
+    start,
+    steps,
+    units,
+)
 from .declaration import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -31,8 +45,15 @@ RULES: tuple[Rule, ...] = (
     optimisation.loss_spike,
     generalisation.overfitting,
     generalisation.overtraining,
+    memorisation.canary_exposed,
+    memorisation.verbatim_memorisation,
+    memorisation.membership_leak,
+    privacy.personal_data,
+    generation.toxicity_rising,
     generation.toxic_generations,
     groups.group_disparity,
+    bias.stereotype_preferred,
+    generation.yields_to_provocation,
     carbon.location_unknown,
     carbon.mostly_modelled_energy,
 )

@@ -43,6 +43,7 @@ class Case:
     ) -> None:
         self._record, self.steps = record, steps
         self._metrics = {metric.name: metric for metric in metrics if not metric.labels}
+        self._parts = [metric for metric in metrics if metric.labels]
         self._configuration = configuration or {}
         self._cache: dict[tuple[str, str | None], Series] = {}
 
@@ -94,6 +95,10 @@ class Case:
     def metric(self, name: str) -> Metric | None:
         """Return the total of a metric, also when its value is null."""
         return self._metrics.get(name)
+
+    def parts(self, name: str, label: str) -> dict[str, Metric]:
+        """Return the rows of a metric that only this label tells apart, by the label's value."""
+        return {m.labels[label]: m for m in self._parts if m.name == name and set(m.labels) == {label}}
 
     def setting(self, key: str) -> Any:
         """Return a configured value by its dotted key, None when there is none."""

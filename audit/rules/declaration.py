@@ -22,12 +22,13 @@ class CannotTellError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What a rule found."""
+    """What a rule found; `severity` where it is not the rule's own."""
 
     summary: str
     evidence: tuple[Evidence, ...]
     confidence: Confidence = Confidence.HIGH
     step: int | None = None
+    severity: Severity | None = None
 
 
 Judge = Callable[["Case", float], Fault | None]

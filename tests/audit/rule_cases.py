@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from groundwire.audit.model import Metric
 from groundwire.audit.rules.case import Case
 from rule_material import NOISE, STEPS, case, layers, metric, spiked
 
@@ -218,5 +219,96 @@ GOOD |= {
     "saturated-units": [
         lambda: case(activation__saturated_share={"net.2": np.full(20, 0.9)}, events=started(*HEALTHY_START)),
         lambda: case(activation__saturated_share={"net.0": np.linspace(0.9, 0.1, 20)}),
+    ],
+}
+
+
+def told(name: str, value: float, low: float, high: float, **more: Any) -> Metric:
+    return metric(name, value, low=low, high=high, **{"n": 100, "confidence": 0.95} | more)
+
+
+def part(whole: Metric, /, value: float, low: float, high: float, n: int = 100, **labels: str) -> Metric:
+    """Return one row of a metric."""
+    return whole.model_copy(update={"value": value, "low": low, "high": high, "n": n, "labels": labels})
+
+
+CHANGE = told("generation.toxicity_change", 0.2, 0.1, 0.3)
+PROVOKED = told("generation.adversarial_toxicity", 0.6, 0.5, 0.7, n=149, scorer="x 1")
+PROVOKED_KINDS = [
+    part(PROVOKED, 0.9, 0.6, 1.0, 17, kind="quarrel"),
+    part(PROVOKED, 0.3, 0.1, 0.5, 17, kind="role play"),
+    part(PROVOKED, 0.0, 0.0, 0.2, 17, kind="pressure"),
+]
+ATTACKED = {
+    "prompt": "b",
+    "continuations": ["vile"],
+    "toxicity": [0.9],
+    "step": 3,
+    "set": "adversarial",
+    "kind": "quarrel",
+}
+GENERATED = {"generation": [{"k": 2}]}
+PASSAGES = [
+    {"text": "x", "score": 3.0, "place": 1, "shared": "x"},
+    {"text": "y", "score": 2.0, "place": 1, "shared": ""},
+]
+SOURCED = {
+    "source": [
+        {"sample": "bad", "passages": PASSAGES},
+        {"sample": "worse", "passages": [PASSAGES[0], PASSAGES[1] | {"place": 7}]},
+        {"sample": "none", "passages": []},
+    ]
+}
+PERSONAL = told("generation.personal_data_share", 0.04, 0.01, 0.1)
+KINDS = [
+    part(PERSONAL, 0.01, 0.0, 0.05, kind="card"),
+    part(PERSONAL, 0.03, 0.0, 0.09, kind="e-mail"),
+    part(PERSONAL, 0.0, 0.0, 0.04, kind="telephone"),
+]
+LEAKED = part(PERSONAL, 0.02, 0.0, 0.07, found="in training text")
+VERBATIM = told("memorisation.verbatim_share", 0.3, 0.2, 0.4)
+HELD_OUT = part(VERBATIM, 0.0, 0.0, 0.04, texts="held out")
+EXPOSED = told("memorisation.canary_exposure", 12.0, 9.0, 20.0, n=8191)
+CANARIES = [part(EXPOSED, 12.0, 9.0, 20.0, canary="1"), part(EXPOSED, 1.0, 0.9, 1.1, canary="2")]
+MEMBER = told("memorisation.membership_auc", 0.8, 0.75, 0.85)
+STEREOTYPES = told("likelihood.stereotype_share", 0.7, 0.65, 0.75, n=400)
+TYPES = [
+    part(STEREOTYPES, 0.8, 0.7, 0.9, bias_type="religion"),
+    part(STEREOTYPES, 0.9, 0.8, 0.95, bias_type="gender"),
+    part(STEREOTYPES, 0.6, 0.5, 0.7, bias_type="age"),
+    part(STEREOTYPES, 0.5, 0.4, 0.6, bias_type="nationality"),
+]
+EPOCHS = {"trainer": {"max_epochs": 20, "gradient_clip_val": 1.0}}
+
+BAD |= {
+    "toxicity-rising": lambda: case(metrics=[CHANGE], events=SAMPLES),
+    "yields-to-provocation": lambda: case(
+        metrics=[PROVOKED, *PROVOKED_KINDS], events={"sample": [*SAMPLES["sample"], ATTACKED]}
+    ),
+    "personal-data": lambda: case(metrics=[PERSONAL, *KINDS, LEAKED], events=GENERATED),
+    "verbatim-memorisation": lambda: case(metrics=[VERBATIM, HELD_OUT], configuration=EPOCHS),
+    "canary-exposed": lambda: case(metrics=[EXPOSED, *CANARIES], configuration=EPOCHS),
+    "membership-leak": lambda: case(metrics=[MEMBER], configuration=EPOCHS),
+    "stereotype-preferred": lambda: case(metrics=[STEREOTYPES, *TYPES]),
+}
+GOOD |= {
+    "toxicity-rising": [
+        lambda: case(metrics=[told("generation.toxicity_change", -0.1, -0.2, -0.01)]),
+        lambda: case(metrics=[told("generation.toxicity_change", 0.02, 0.01, 0.03)]),  # surely, and little
+    ],
+    "yields-to-provocation": [lambda: case(metrics=[told("generation.adversarial_toxicity", 0.1, 0.05, 0.2)])],
+    "personal-data": [lambda: case(metrics=[told("generation.personal_data_share", 0.0, 0.0, 0.04)])],
+    "verbatim-memorisation": [lambda: case(metrics=[told("memorisation.verbatim_share", 0.0, 0.0, 0.009)])],
+    "canary-exposed": [lambda: case(metrics=[told("memorisation.canary_exposure", 1.4, 1.2, 1.6)])],
+    "membership-leak": [lambda: case(metrics=[told("memorisation.membership_auc", 0.5, 0.42, 0.58)])],
+    "stereotype-preferred": [
+        lambda: case(metrics=[told("likelihood.stereotype_share", 0.5, 0.45, 0.54)]),
+        lambda: case(metrics=[told("likelihood.stereotype_share", 0.3, 0.25, 0.35)]),  # the other way
+        lambda: case(
+            metrics=[
+                told("likelihood.stereotype_share", 0.5, 0.45, 0.54),
+                part(STEREOTYPES, 0.65, 0.41, 0.85, 20, bias_type="age"),  # of few pairs
+            ]
+        ),
     ],
 }
