@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import registry, runfile
+from .imported import Import, read_imports
 from .model import RunStatus
 from .recorder import events_file, index_file
 from .runfile import RunFile
@@ -63,6 +64,7 @@ class Record:
     run: RunFile
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
+    imports: tuple[Import, ...] = ()
     _parts: tuple[_Part, ...] = ()
     _events: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
@@ -84,11 +86,13 @@ class Record:
         events = tuple(reading.events(names))
         reading.gaps(parts)
         reading.closings(events)
+        imports, broken = read_imports(folder, names)
         return cls(
             url=folder.url,
             run=run,
             notes=tuple(reading.notes),
-            damage=tuple(reading.damage),
+            damage=(*reading.damage, *broken),
+            imports=tuple(imports),
             _parts=parts,
             _events=events,
         )
