@@ -180,6 +180,50 @@ def rules(
     put("".join(lines))
 
 
+@app.command(rich_help_panel=LATER, short_help="Ask a model without training it; leaves a run folder.")
+def generate(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="package.module:factory, or the folder of a saved model.")
+    ],
+    prompts: Annotated[
+        str, typer.Option("--prompts", "-p", help="A file, or neutral, counterfactual, adversarial.")
+    ] = "neutral",
+    adversarial: Annotated[bool, typer.Option("--adversarial", help="Provoke it, too.")] = False,  # noqa: FBT002
+    pairs: Annotated[
+        str, typer.Option("--pairs", help="Sentence pairs: groundwire, none, or a file.")
+    ] = "groundwire",
+    train_texts: Annotated[
+        Path | None, typer.Option("--train-texts", help="What it was trained on, one text a line.")
+    ] = None,
+    held_out_texts: Annotated[
+        Path | None, typer.Option("--held-out-texts", help="Texts alike that it was not trained on.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", "-k", help="Continuations a prompt.")] = 1,
+    scorer: Annotated[str, typer.Option("--scorer", "-s", help="As `groundwire qualify` takes it.")] = "embedded",
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="Labelled texts on which the scorer has to qualify.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the first call.")] = 0,
+    max_seconds: Annotated[float | None, typer.Option("--max-seconds", help="That answering may take.")] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="Where run folders go; may be a URL.")] = "groundwire",
+) -> None:
+    """Let a model answer prompts, measure what it says, prefers and repeats, and write a run folder with a report.
+
+    The folder is printed; `groundwire gate` and `groundwire report` take it like that of a training.
+    """
+    from .generating import generate as ask
+    from .generating import request_of
+
+    options = {name: value for name, value in locals().items() if name not in ("ask", "request_of")}
+    where, audit, problems = ask(request_of(**options))
+    for problem in problems:
+        complain(problem)
+    for finding in audit.findings:
+        preview = "" if finding.status == "stable" else " (preview: counts for nothing yet)"
+        say(f"  ! {finding.name}  {finding.summary}{preview}")
+    put(f"{visible(where)}\n")
+
+
 @app.command(rich_help_panel=LATER, short_help="Try a scorer on texts whose labels are known.")
 def qualify(
     scorer: Annotated[
@@ -227,6 +271,55 @@ def schema(
     from .schemas import json_schema
 
     put(json.dumps(json_schema(of.value), indent=1) + "\n")
+
+
+@app.command("import", rich_help_panel=LATER, short_help="Add scores that another tool measured to RUN.")
+def import_(
+    run: RunPath,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Of lm-evaluation-harness, evaluate.save, or plain JSON.")
+    ],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", "-c", help="What was evaluated; without it no limit passes.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--as", help="Name before the metrics; default: the file's.")] = None,
+) -> None:
+    """Add scores that another tool measured to RUN, as metrics imported.*, and judge it anew."""
+    from .importing import import_scores, kept_text
+
+    names, told = kept_text(import_scores(run, files, checkpoint=checkpoint, name=name))
+    put(names)
+    complain(told)
+
+
+@app.command(rich_help_panel=LATER, short_help="Fit a scaling law to runs, and say what a budget can reach.")
+def scaling(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="RUN...|FILE.csv", help="Run folders, or a table with a row a run.")
+    ],
+    drop_highest: Annotated[int, typer.Option("--drop-highest", help="Leave out so many highest losses.")] = 0,
+    budget: Annotated[
+        list[float] | None, typer.Option("--budget", help="FLOP; may be given several times; default: the largest.")
+    ] = None,
+    unique_tokens: Annotated[float | None, typer.Option("--unique-tokens", help="Say what epochs are worth.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Hold this run against the law.")] = None,
+    tokens_per_step: Annotated[
+        float | None, typer.Option("--tokens-per-step", help="Of runs that did not log their tokens.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", help="Resamples behind the intervals.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
+    chosen: Annotated[Listing, typer.Option("--format", "-f", help="text or json.")] = Listing.TEXT,
+) -> None:
+    """Fit a scaling law to runs: best model and tokens for a budget, worth of epochs, where a run stands."""
+    from .scaling import Question, study, study_json, study_text
+
+    found = study(
+        Question(
+            sources=sources, run=run, drop_highest=drop_highest, budgets=budget or (), unique_tokens=unique_tokens,
+            tokens_per_step=tokens_per_step, resamples=bootstrap, seed=seed,
+        )
+    )  # fmt: skip
+    put(study_json(found) if chosen is Listing.JSON else study_text(found))
 
 
 def _audit(run: str) -> tuple[Audit, bool]:

@@ -20,6 +20,7 @@ Marks = tuple[tuple[float, str], ...]
 
 TABLE_ROWS = 12
 LOGGED_CHARTS = 12
+FAMILY = "generation"
 LOG_NOTE = " The vertical axis is logarithmic because the values span several powers of ten."
 
 
@@ -154,7 +155,8 @@ def _layer_table(shown: Mapping[str, Curve]) -> Table:
 
 def generation(reader: Reader, audit: Audit) -> Iterator[Chart]:
     """Yield what was scored on the generated text: estimates with their intervals, and over steps."""
-    for name in sorted({m.name for m in audit.metrics if m.name.startswith("generation.") and m.unit}):
+    told = {m.name for m in audit.metrics if m.unit and (known := registry.metric(m.name)) and known.family == FAMILY}
+    for name in sorted(told):
         found = [m for m in audit.metrics if m.name == name and m.value is not None]
         if found:
             yield _estimates(name, found[:ROWS])

@@ -11,16 +11,16 @@ from .safety import Disparity, Qualities, ScorerCard
 
 MOST_PAIRS = 10
 SENTIMENT = "generation.sentiment_disparity"
-PEOPLE = "generation"  # section of the report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
-    """A table: its name for those who hear it, heads and cells; the first cell names the row."""
+    """A table: its name for those who hear it, heads and cells; the first cell names the row; cells may be prose."""
 
     label: str
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    prose: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +33,14 @@ class Detail:
     notes: list[str]
 
 
-def details(family: str, audit: Audit) -> list[Detail]:
-    """Return what a section shows beside metrics and charts."""
-    if family != PEOPLE:
-        return []
-    return [*map(_disparity, audit.disparities), *map(_card, audit.scorers)]
+def group_details(audit: Audit) -> list[Detail]:
+    """Return what the report says of groups of people."""
+    return [*map(_disparity, audit.disparities)]
+
+
+def scorer_details(audit: Audit) -> list[Detail]:
+    """Return what the report says of the scorers that judged."""
+    return [*map(_card, audit.scorers)]
 
 
 def _disparity(found: Disparity) -> Detail:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from . import registry
+from .imported import metrics_of
 from .measures import last_generation, measure
 from .model import (
     EDITIONS,
@@ -22,6 +24,7 @@ from .model import (
     Outcome,
     RuleOutcome,
     Run,
+    RunKind,
     RunStatus,
     Severity,
 )
@@ -37,18 +40,21 @@ log = logging.getLogger(__name__)
 SHORT_RUN = 20  # optimizer steps below which most rules cannot tell
 
 NO_GROUPS = 'no prompts about groups of people were asked: GenerationMonitor(prompts="counterfactual")'
+NO_TEXTS = "no training texts were given: GenerationMonitor(train_texts=…)"
 # What a reader might take for granted and what no monitor of this version measures.
 NEVER_CHECKED = (
-    NotChecked(what="memorisation of training text", reason="no monitor looks for it yet"),
     NotChecked(what="duplicates and leakage in the data", reason="no monitor reads the data itself yet"),
 )
 
 
 def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     """Return the audit of a record; the same record always gives the same audit."""
-    checkpoints = _checkpoints(record)
+    checkpoints = checkpoints_of(record)
     metrics = [_bound(metric, checkpoints) for metric in measure(record)]
+    metrics += metrics_of(record.imports, checkpoints)
     case = Case(record, steps=_steps(record), metrics=metrics, configuration=dict(record.run.configuration))
+    if record.run.kind is RunKind.GENERATION:
+        rules = [rule for rule in rules if set(map(_family, rule.needs)) == {"generation"}]  # none judges a training
     outcomes = [(rule, *_ask(rule, case, record)) for rule in rules]
     fired = {rule.name: (rule, fault) for rule, _, fault, _ in outcomes if fault is not None}
     findings = [_finding(rule, fault, cures, fired) for rule, _, fault, cures in outcomes if fault is not None]
@@ -67,6 +73,11 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
         environment=record.run.environment,
         configuration=record.run.configuration,
     )
+
+
+def _family(name: str) -> str:
+    known = registry.metric(name)
+    return known.family if known else ""
 
 
 def _ask(rule: Rule, case: Case, record: Record) -> tuple[RuleOutcome, Fault | None, list[Mitigation]]:
@@ -131,7 +142,7 @@ def _finding(
     return Finding(
         rule=rule.code,
         name=rule.name,
-        severity=rule.severity if rule.status == "stable" else Severity.INFO,
+        severity=(fault.severity or rule.severity) if rule.status == "stable" else Severity.INFO,
         confidence=fault.confidence,
         status=rule.status,
         edition=rule.since,
@@ -182,6 +193,7 @@ def _run(record: Record) -> Run:
     return Run(
         id=run.id,
         parent=run.parent,
+        kind=run.kind,
         status=run.status,
         model=run.model,
         started=run.started,
@@ -239,11 +251,13 @@ def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
     ]
     if not any(metric.name == "generation.toxicity_disparity" for metric in metrics):
         told.append(NotChecked(what="group disparity", reason=NO_GROUPS))
+    if not any(metric.name.startswith("memorisation.") for metric in metrics):
+        told.append(NotChecked(what="memorisation of training text", reason=NO_TEXTS))
     nulls = [NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels]
     return list({item.what: item for item in (*told, *nulls, *NEVER_CHECKED)}.values())
 
 
-def _checkpoints(record: Record) -> list[Checkpoint]:
+def checkpoints_of(record: Record) -> list[Checkpoint]:
     """Return the checkpoints that the run kept, each path once, as last seen."""
     found = {str(event["path"]): event for event in record.events("checkpoint", replayed=True)}
     return [

@@ -28,6 +28,13 @@ class RunStatus(StrEnum):
     CRASHED = "crashed"
 
 
+class RunKind(StrEnum):
+    """What was recorded: a training, or a model that was asked without one."""
+
+    TRAINING = "training"
+    GENERATION = "generation"
+
+
 class Severity(StrEnum):
     """How much a finding matters, worst first."""
 
@@ -203,6 +210,7 @@ class Run(Document):
 
     id: str
     parent: str | None = None
+    kind: RunKind = RunKind.TRAINING
     status: RunStatus
     model: str
     started: str = Field(description="ISO 8601, UTC")

@@ -13,13 +13,15 @@ from .escape import redacted
 from .figures import FAMILIES, Chart, labelled, of_evidence
 from .firstscreen import sample_of, with_unit
 from .formats import count, duration, interval, number, percent
-from .groupviews import Detail, details
-from .model import Audit, Finding, Metric, Outcome, Quality, RunStatus
+from .groupviews import Detail, group_details, scorer_details
+from .model import Audit, Finding, Metric, Outcome, Quality, RunKind, RunStatus
+from .textviews import text_details
 
 Samples = Literal["none", "redacted", "full"]
 
 MOST_FINDINGS, MOST_FINDING_CHARTS, MOST_ROWS = 60, 12, 150
 MOST_SAMPLES, MOST_CONTINUATIONS, SAMPLE_LENGTH = 40, 8, 1_000
+TOLD = {"axis", "bias_type", "set"}  # labels of metrics whose rows are told in the details
 PROMPT_KEPT, CONTINUATION_KEPT = 40, 12  # characters that a redacted sample still shows
 
 TITLES = {
@@ -28,6 +30,7 @@ TITLES = {
     "optimisation": "Optimisation",
     "generation": "Generation",
     "logged": "Logged by the module",
+    "imported": "Imported scores",
     "other": "Other metrics",
 }
 
@@ -44,7 +47,7 @@ class Fact:
 def facts(audit: Audit) -> list[Fact]:
     """Return the few numbers that everybody asks for first."""
     run = audit.run
-    length = f"{count(run.steps, 'step')}"
+    length = count(run.steps, "step") if run.kind is RunKind.TRAINING else "asked, not trained"
     tiles = [Fact(name="Run", value=run.status.value, note=f"{length} · {duration(run.duration_s)}")]
     wanted = {
         "carbon.energy_kwh": "Energy",
@@ -75,7 +78,7 @@ def notices(audit: Audit, *, digest_ok: bool) -> list[str]:
         found.append(f"The record is damaged: {', '.join(run.damage[:5])}. What it held is missing here.")
     if run.status is not RunStatus.FINISHED:
         found.append(_ending(audit))
-    if run.steps == 0:
+    if run.steps == 0 and run.kind is RunKind.TRAINING:
         found.append("No optimizer step was taken: there is nothing to judge.")
     return found
 
@@ -148,7 +151,7 @@ class Family:
     details: list[Detail]
 
 
-def families(audit: Audit, reader: Reader) -> list[Family]:
+def families(audit: Audit, reader: Reader, samples: Samples = "full") -> list[Family]:
     """Return a section for each family that has a metric or a chart."""
     grouped: dict[str, list[Metric]] = {name: [] for name in TITLES}
     for metric in audit.metrics:
@@ -157,14 +160,24 @@ def families(audit: Audit, reader: Reader) -> list[Family]:
             continue  # they are counted from what stands above
         family = known.family if known and known.family in grouped else "other"
         grouped[family].append(metric)
-    sections = [_family(name, metrics, audit, reader) for name, metrics in grouped.items()]
+    told = {"generation": _spoken(audit, reader, samples)}
+    sections = [_family(name, rows, audit, reader, told.get(name, [])) for name, rows in grouped.items()]
     return [section for section in sections if section.rows or section.charts or section.details]
 
 
-def _family(name: str, metrics: list[Metric], audit: Audit, reader: Reader) -> Family:
-    more = details(name, audit)
-    if more:  # which say of each axis what its row would
-        metrics = [metric for metric in metrics if "axis" not in metric.labels]
+def _spoken(audit: Audit, reader: Reader, samples: Samples) -> list[Detail]:
+    """Return what the report says of generated text beside metrics and charts."""
+
+    def veiled(text: str) -> str:
+        return veil(text, samples, keep=PROMPT_KEPT)
+
+    texts = text_details(audit, reader, None if samples == "none" else veiled)
+    return [*group_details(audit), *texts, *scorer_details(audit)]
+
+
+def _family(name: str, metrics: list[Metric], audit: Audit, reader: Reader, more: list[Detail]) -> Family:
+    if more:  # which say of each part what its row would
+        metrics = [metric for metric in metrics if not TOLD & metric.labels.keys()]
     return Family(
         id=name,
         title=TITLES[name],
@@ -205,6 +218,7 @@ class Sample:
     worst: str
     prompt: list[str]
     answers: list[tuple[str, list[str]]]
+    kind: str
 
 
 def sample_views(reader: Reader, samples: Samples) -> tuple[list[Sample], int]:
@@ -230,7 +244,10 @@ def _sample_view(event: Mapping[str, Any], samples: Samples) -> Sample:
     texts = [str(text) for text in answers][:MOST_CONTINUATIONS] if isinstance(answers, list) else []
     scores = [*_scores(event), *[None] * len(texts)]
     worst = _worst_score(event)
+    kinds = [str(event[key]) for key in ("set", "provocation", "group") if event.get(key)]
+    personal = {str(kind) for kinds in event.get("personal", ()) for kind in kinds}
     return Sample(
+        kind=", ".join([*kinds, *(f"holds {kind}" for kind in sorted(personal))]),
         step=str(event.get("step", "")),
         worst=number(worst) if worst >= 0 else "not scored",
         prompt=_lines(veil(str(event.get("prompt", "")), samples, keep=PROMPT_KEPT)),

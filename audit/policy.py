@@ -148,7 +148,8 @@ def _metric(table: Mapping[str, Any], where: str) -> str:
         raise UsageError(f'{where}: metric must be the name of a metric, as in metric = "logged.val_loss".')
     if registry.metric(name) is None:
         hint = registry.nearest(name, [quantity.name for quantity in registry.METRICS])
-        raise UsageError(f"{where}: there is no metric {name!r}{hint}; what a module logs is logged.<name>.")
+        others = "what a module logs is logged.<name>, an imported score imported.<name>"
+        raise UsageError(f"{where}: there is no metric {name!r}{hint}; {others}.")
     return name
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from .document import Document
 from .errors import RecordError
-from .model import SCHEMA_VERSION, RunStatus, digest_of
+from .model import SCHEMA_VERSION, RunKind, RunStatus, digest_of
 from .storage import Folder
 
 NAME = "run.json"
@@ -52,6 +52,7 @@ class RunFile(Document):
     schema_version: int = SCHEMA_VERSION
     id: str
     parent: str | None = None
+    kind: RunKind = RunKind.TRAINING
     model: str
     started: str
     world_size: int = Field(default=1, ge=1)

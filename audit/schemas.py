@@ -6,10 +6,12 @@ from typing import Any
 
 from .model import EDITIONS, Audit, RunStatus
 from .policy import LEVELS, ON_MISSING, SCHEMA
-from .registry import LOGGED_PREFIX, METRICS
+from .registry import IMPORTED_PREFIX, LOGGED_PREFIX, METRICS
 from .runfile import RunFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+OPEN = tuple(prefix.removesuffix(".") for prefix in (LOGGED_PREFIX, IMPORTED_PREFIX))  # families without a list
 
 
 def json_schema(of: str) -> dict[str, Any]:
@@ -61,7 +63,12 @@ def _limit() -> dict[str, Any]:
         "required": ["metric"],
         "anyOf": [{"required": ["max"]}, {"required": ["min"]}],
         "properties": {
-            "metric": {"anyOf": [registered, {"type": "string", "pattern": f"^{LOGGED_PREFIX[:-1]}\\.[\\s\\S]"}]},
+            "metric": {
+                "anyOf": [
+                    registered,
+                    {"type": "string", "pattern": f"^({LOGGED_PREFIX[:-1]}|{IMPORTED_PREFIX[:-1]})\\.[\\s\\S]"},
+                ]
+            },
             "max": {"type": "number", "description": "greatest allowed value, in the metric's unit"},
             "min": {"type": "number", "description": "least allowed value"},
             "level": {"enum": list(LEVELS), "default": LEVELS[0]},

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import re
-import subprocess
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import torch
@@ -16,57 +12,23 @@ from lightning.pytorch import LightningModule, Trainer
 from pydantic import JsonValue
 from torch import nn
 
+from ..audit.environment import machine
 from ..audit.recorder import plain
 
-PACKAGES = (
-    "groundwire", "torch", "lightning", "pytorch-lightning", "torchmetrics", "codecarbon", "evaluate",
-    "detoxify", "alt-profanity-check", "vaderSentiment", "transformers", "numpy", "scipy",
-)  # fmt: skip
 SECRET = re.compile(r"token|secret|passw|credential|api_?key", re.IGNORECASE)
-GIT_S = 0.5
 TEXT = 200  # characters of a hyperparameter that are kept
 
 
 def environment(trainer: Trainer) -> dict[str, JsonValue]:
     """Return host-independent facts: versions, hardware, strategy, seed and the state of the code."""
     return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
+        **machine(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "strategy": type(trainer.strategy).__name__,
         "world_size": trainer.world_size,
         "precision": str(trainer.precision),
         "seed": os.environ.get("PL_GLOBAL_SEED"),
-        "git": _git(),
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git() -> dict[str, JsonValue]:
-    commit = _run_git("rev-parse", "HEAD").strip()
-    if not commit:
-        return {}
-    diff = _run_git("diff", "HEAD")
-    return {"commit": commit, "diff_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None}
-
-
-def _run_git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - constant arguments
-            ["git", *arguments],  # noqa: S607 - the user's own git
-            capture_output=True, timeout=GIT_S, check=False, text=True, errors="replace",
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def configuration(trainer: Trainer, pl_module: LightningModule) -> dict[str, JsonValue]:

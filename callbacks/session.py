@@ -232,6 +232,12 @@ class Session:
             self.watch.event(kind, step, data)
         self._write(lambda recorder: recorder.event(kind, step=step, **data))
 
+    def warn(self, name: str, summary: str, step: int) -> None:
+        """Note something that a monitor has seen itself, and say it."""
+        self.event("warning", name=name, summary=summary, at_step=step)
+        if self.watch is not None:
+            self.watch.say(f"  ! {name}  {summary}")
+
     def monitor_event(self, monitor: Monitor) -> None:
         """Note how a monitor is."""
         status = "error" if monitor.failed else "off" if monitor.off else "ran"

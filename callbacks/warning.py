@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from ..audit.escape import visible
 from ..audit.judge import judge
 from ..audit.model import Finding
 from ..audit.record import Record
@@ -70,7 +71,12 @@ class Watch:
         return fresh
 
     def _tell(self, finding: Finding) -> None:
-        if self._quiet or finding.follows_from or finding.severity.rank > 2 or self._lines >= MOST_LINES:
+        if not finding.follows_from and finding.severity.rank <= 2:
+            self.say(finding_line(finding))
+
+    def say(self, line: str) -> None:
+        """Write a line for people, one of at most three."""
+        if self._quiet or self._lines >= MOST_LINES:
             return
         self._lines += 1
-        sys.stderr.write(f"groundwire{finding_line(finding)}\n")
+        sys.stderr.write(f"groundwire{visible(line)}\n")

@@ -31,7 +31,14 @@ def _rule(rule: Rule) -> str:
 
 def metrics_page() -> str:
     """Return the page of all metrics and series."""
-    head = ["# Metrics", NOTE, "", "Besides these, whatever a module logs is `logged.<name>`.", ""]
+    head = [
+        "# Metrics",
+        NOTE,
+        "",
+        "Besides these, whatever a module logs is `logged.<name>`, and what `groundwire import`"
+        " takes is `imported.<name>`.",
+        "",
+    ]
     return "\n".join([*head, *_table(METRICS), "", "# Series", "", *_table(SERIES), ""])
 
 

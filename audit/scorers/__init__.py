@@ -21,6 +21,7 @@ INSTALL = 'pip install "groundwire[text,embedded]"'
 DETOXIFY = ("original", "unbiased", "multilingual", "original-small", "unbiased-small")
 EMBEDDED = "embedded"
 ROUNDING = 1e-6  # float32 puts a probability of one this far above one
+ENGLISH = frozenset({"en"})
 MAIN = "toxicity"  # label of a scorer that has one
 SHOWN = 200  # characters of somebody else's error that are repeated
 
@@ -43,6 +44,8 @@ class Scorer:
         low: Least possible score.
         high: Greatest possible score.
         caveats: What its scores cannot show, in sentences.
+        languages: ISO 639-1 codes of the languages that it was made for; None when it was made for any, or nobody
+            says.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Scorer:
     low: float = 0.0
     high: float = 1.0
     caveats: tuple[str, ...] = ()
+    languages: frozenset[str] | None = None
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """Return one score for each text: that of the first label, where there are several.

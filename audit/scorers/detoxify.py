@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from ..errors import UsageError
-from . import DETOXIFY, Labelled, Scorer, ScorerError, brief, well_formed
+from . import DETOXIFY, ENGLISH, Labelled, Scorer, ScorerError, brief, well_formed
 from .classifier import Classifier, classifier
 from .measurement import TextMeasurement
 from .rng import untouched_rng
@@ -30,6 +30,7 @@ PLAINLY_NOT = (
     "The library is open on Monday.",
 )
 LEAST_GAP = 0.3
+MULTILINGUAL = frozenset({"en", "es", "fr", "it", "pt", "ru", "tr"})
 
 
 class DetoxifyToxicity(TextMeasurement):
@@ -145,6 +146,7 @@ def detoxify_scorer(model: str, *, device: str | None = None, batch_size: int | 
     return Scorer(
         name=f"detoxify:{name} {version}",
         compute=lambda texts: _toxicity_first(measurement.compute(predictions=texts)),
+        languages=MULTILINGUAL if model == "multilingual" else ENGLISH if model in DETOXIFY else None,
     )
 
 

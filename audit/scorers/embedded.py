@@ -6,7 +6,7 @@ import warnings
 from importlib import metadata
 from typing import Any
 
-from . import Scorer
+from . import ENGLISH, Scorer
 from .measurement import TextMeasurement
 
 # Both against the scores that RealToxicityPrompts was published with, on 5,000 of its continuations.
@@ -49,4 +49,5 @@ def embedded_scorer() -> Scorer:
         name=f"embedded:alt-profanity-check {metadata.version('alt-profanity-check')}",
         compute=lambda texts: measurement.compute(predictions=texts)["toxicity"],
         caveats=CAVEATS,
+        languages=ENGLISH,
     )

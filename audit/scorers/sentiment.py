@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from . import Scorer
+from . import ENGLISH, Scorer
 from .measurement import TextMeasurement
 
 MOST_EMOJI = 100  # VADER's time grows with their square; after so many the score no longer moves
@@ -52,4 +52,5 @@ def sentiment_scorer() -> Scorer:
         name=f"vader {metadata.version('vaderSentiment')}",
         compute=lambda texts: measurement.compute(predictions=texts)["sentiment"],
         low=-1.0,
+        languages=ENGLISH,
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from groundwire.audit import scorers
+from groundwire.audit import scorers, scoring
 from groundwire.audit.record import Record
-from groundwire.callbacks import GenerationMonitor, scoring
+from groundwire.callbacks import GenerationMonitor
 from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 
 

@@ -1,17 +1,17 @@
-"""Scorers for a run: looked for before it, tried on labelled texts before they are believed."""
+"""Scorers of a run: looked for before it, tried on labelled texts before they are believed."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from ..audit.prompts import LabelledText, load_validation
-from ..audit.qualification import qualify
-from ..audit.safety import ScorerCard
-from ..audit.scorers import DETOXIFY, EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
-from ..audit.scorers.masking import mask_identities
-from .session import Session
+from .prompts import LabelledText, load_validation
+from .qualification import qualify
+from .safety import ScorerCard
+from .scorers import DETOXIFY, EMBEDDED, INSTALL, Scorer, ScorerError, load_scorer, load_sentiment
+from .scorers.masking import mask_identities
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,17 @@ class Scoring:
         substituted: Why another scorer took the place of the one that was asked for, None where none did.
     """
 
-    def __init__(self, session: Session, choice: Any, trial: Trial | None) -> None:
+    def __init__(self, choice: Any, trial: Trial | None, not_checked: Callable[[str, str], None]) -> None:
+        """Prepare to score.
+
+        Args:
+            choice: What `load_scorer` takes.
+            trial: Labelled texts, beside ours, with the name of their file.
+            not_checked: Told of what cannot be scored: what, and why.
+        """
         self.cards: list[ScorerCard] = []
         self.substituted: str | None = None
-        self._session, self._choice = session, choice
+        self._choice, self._not_checked = choice, not_checked
         self._trials = [("groundwire", load_validation()), *([trial] if trial else [])]
         self._scorer: Scorer | None = None
         self._mood: list[Scorer] | None = None
@@ -71,7 +78,7 @@ class Scoring:
                 self._mood = [load_sentiment()]
             except ScorerError as error:
                 self._mood = []
-                self._session.not_checked("generation.sentiment", str(error))
+                self._not_checked("generation.sentiment", str(error))
         return self._mood[0] if self._mood else None
 
     def _substitute(self, error: ScorerError) -> None:
@@ -83,7 +90,7 @@ class Scoring:
             raise error
         self.substituted = f"{error}; the embedded scorer took the place of {self._choice}, which decides nothing"
         log.warning("groundwire: %s", self.substituted)
-        self._session.not_checked(f"scorer {self._choice}", self.substituted)
+        self._not_checked(f"scorer {self._choice}", self.substituted)
 
     def _use(self, scorer: Scorer) -> Scorer:
         cards = [qualify(scorer, texts, data=name, mask=mask_identities) for name, texts in self._trials]

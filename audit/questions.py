@@ -1,0 +1,134 @@
+"""What a language model is asked, checked before anything is."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError
+from .memorisation import Canary
+from .prompts import Prompt, SentencePair, digest_of_prompts, load_prompts
+from .prompts.given import given_prompts
+from .prompts.pairs import load_pairs
+from .prompts.readers import read_pairs, read_prompts
+
+OURS = "groundwire"
+ADVERSARIAL = "adversarial"
+
+GivenPrompts = str | os.PathLike[str] | Sequence[str | Prompt]
+GivenTexts = str | os.PathLike[str] | Sequence[str]
+GivenPairs = str | os.PathLike[str] | Sequence[SentencePair]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """What a model is asked.
+
+    Attributes:
+        prompts: What it goes on with.
+        prompt_set: Their name.
+        k: Continuations a prompt.
+        seed: Seed of the first call; each call has its own.
+        adversarial: Prompts that try to provoke.
+        pairs: Sentences of which it may think one likelier.
+        train_texts: What it was trained on, or a part of it; None when that is not known.
+        held_out_texts: Texts of the same kind that it was not trained on.
+        canaries: Secrets that were planted into its training.
+    """
+
+    prompts: tuple[Prompt, ...]
+    prompt_set: str
+    k: int = 1
+    seed: int = 0
+    adversarial: tuple[Prompt, ...] = ()
+    pairs: tuple[SentencePair, ...] = ()
+    train_texts: tuple[str, ...] | None = None
+    held_out_texts: tuple[str, ...] = ()
+    canaries: tuple[Canary, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        prompts: GivenPrompts | None = None,
+        k: int = 1,
+        seed: int = 0,
+        adversarial: bool | GivenPrompts = False,
+        pairs: GivenPairs | None = OURS,
+        train_texts: GivenTexts | None = None,
+        held_out_texts: GivenTexts | None = None,
+        canaries: Sequence[Canary] = (),
+    ) -> Questions:
+        """Return what a user means.
+
+        Raises:
+            UsageError: An option is not allowed, or a file cannot be read; the message begins with its name.
+        """
+        _check_number("k", k, 1)
+        _check_number("seed", seed, 0)
+        if not all(isinstance(canary, Canary) for canary in canaries):
+            raise UsageError(f"canaries must be a list of Canary, got {reprlib.repr(canaries)}")
+        chosen, name = _named("prompts", given_prompts, prompts)
+        return cls(
+            prompts=chosen,
+            prompt_set=name,
+            k=k,
+            seed=seed,
+            adversarial=_adversarial(adversarial),
+            pairs=_named("pairs", _pairs, pairs),
+            train_texts=None if train_texts is None else _texts("train_texts", train_texts),
+            held_out_texts=_texts("held_out_texts", held_out_texts or ()),
+            canaries=tuple(canaries),
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Digest by which two runs can show that they were asked the same prompts."""
+        return digest_of_prompts([prompt.text for prompt in self.prompts])
+
+
+def _check_number(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**32:
+        raise UsageError(f"{name} must be a whole number from {least} and below 2**32, got {value!r}")
+
+
+def _named(name: str, make: Any, given: Any) -> Any:
+    """Return what is made of an option; an error begins with the option's name."""
+    try:
+        return make(given)
+    except UsageError as error:
+        text = str(error)
+        raise UsageError(text if text.startswith(name) else f"{name}: {text}") from error
+
+
+def _adversarial(given: bool | GivenPrompts) -> tuple[Prompt, ...]:  # noqa: FBT001 - as users give it
+    if isinstance(given, bool):
+        return load_prompts(ADVERSARIAL) if given else ()
+    chosen, _ = _named("adversarial", given_prompts, given)
+    return tuple(chosen)
+
+
+def _pairs(given: GivenPairs | None) -> tuple[SentencePair, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, str | os.PathLike):
+        return load_pairs() if given == OURS else read_pairs(Path(given))
+    if not isinstance(given, list | tuple) or not all(isinstance(pair, SentencePair) for pair in given):
+        raise UsageError(f"pairs must be {OURS!r}, a file or a list of SentencePair, got {reprlib.repr(given)}")
+    return tuple(given)
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    """Return texts, or those in a file, one on each line or as the columns that prompts have."""
+    if isinstance(given, str | os.PathLike):
+        return tuple(prompt.text for prompt in _named(name, read_prompts, Path(given)))
+    if not isinstance(given, Sequence) or isinstance(given, bytes):
+        raise UsageError(f"{name} must be a list of texts or a file, got {reprlib.repr(given)}")
+    wrong = next((text for text in given if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise UsageError(f"{name} must hold texts only, got {reprlib.repr(wrong)} among them")
+    return tuple(given)
