@@ -158,7 +158,7 @@ def generation(reader: Reader, audit: Audit) -> Iterator[Chart]:
     told = {m.name for m in audit.metrics if m.unit and (known := registry.metric(m.name)) and known.family == FAMILY}
     for name in sorted(told):
         found = [m for m in audit.metrics if m.name == name and m.value is not None]
-        if found:
+        if len(found) > 1:  # a single one stands in the table
             yield _estimates(name, found[:ROWS])
     yield from map(_group_rates, audit.disparities)
     toxicity = reader.curve("generation.toxicity_probability")

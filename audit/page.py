@@ -13,7 +13,8 @@ from .escape import redacted
 from .figures import FAMILIES, Chart, labelled, of_evidence
 from .firstscreen import sample_of, with_unit
 from .formats import count, duration, interval, number, percent
-from .groupviews import Detail, group_details, scorer_details
+from .glance import glance, parts
+from .groupviews import Detail, Grid, group_details, scorer_details
 from .model import Audit, Finding, Metric, Outcome, Quality, RunKind, RunStatus
 from .textviews import text_details
 
@@ -21,6 +22,7 @@ Samples = Literal["none", "redacted", "full"]
 
 MOST_FINDINGS, MOST_FINDING_CHARTS, MOST_ROWS = 60, 12, 150
 MOST_SAMPLES, MOST_CONTINUATIONS, SAMPLE_LENGTH = 40, 8, 1_000
+SPOKEN = "generation"
 TOLD = {"axis", "bias_type", "set"}  # labels of metrics whose rows are told in the details
 PROMPT_KEPT, CONTINUATION_KEPT = 40, 12  # characters that a redacted sample still shows
 
@@ -149,6 +151,8 @@ class Family:
     left_out: int
     charts: list[Chart]
     details: list[Detail]
+    context: str
+    glance: Grid | None
 
 
 def families(audit: Audit, reader: Reader, samples: Samples = "full") -> list[Family]:
@@ -158,9 +162,8 @@ def families(audit: Audit, reader: Reader, samples: Samples = "full") -> list[Fa
         known = registry.metric(metric.name)
         if known and known.family == "findings":
             continue  # they are counted from what stands above
-        family = known.family if known and known.family in grouped else "other"
-        grouped[family].append(metric)
-    told = {"generation": _spoken(audit, reader, samples)}
+        grouped[_family_of(metric)].append(metric)
+    told = {SPOKEN: _spoken(audit, reader, samples)}
     sections = [_family(name, rows, audit, reader, told.get(name, [])) for name, rows in grouped.items()]
     return [section for section in sections if section.rows or section.charts or section.details]
 
@@ -172,16 +175,28 @@ def _spoken(audit: Audit, reader: Reader, samples: Samples) -> list[Detail]:
         return veil(text, samples, keep=PROMPT_KEPT)
 
     texts = text_details(audit, reader, None if samples == "none" else veiled)
-    return [*group_details(audit), *texts, *scorer_details(audit)]
+    found = [metric for metric in audit.metrics if _family_of(metric) == SPOKEN and not TOLD & metric.labels.keys()]
+    grids = parts(found)
+    lead = "Kinds of prompts, of labels and of data apart; few of a kind say little."
+    apart = [Detail(title="By part", lead=lead, grids=grids, notes=[])] if grids else []
+    return [*group_details(audit), *texts, *apart, *scorer_details(audit)]
+
+
+def _family_of(metric: Metric) -> str:
+    known = registry.metric(metric.name)
+    return known.family if known and known.family in TITLES else "other"
 
 
 def _family(name: str, metrics: list[Metric], audit: Audit, reader: Reader, more: list[Detail]) -> Family:
-    if more:  # which say of each part what its row would
-        metrics = [metric for metric in metrics if not TOLD & metric.labels.keys()]
+    if name == SPOKEN:  # what is told of parts stands in the details
+        metrics = [metric for metric in metrics if not metric.labels]
+    context = _context(metrics)
     return Family(
+        context=context,
+        glance=glance(audit) if name == SPOKEN else None,
         id=name,
         title=TITLES[name],
-        rows=[metric_row(metric) for metric in metrics[:MOST_ROWS]],
+        rows=[metric_row(metric, context) for metric in metrics[:MOST_ROWS]],
         left_out=max(0, len(metrics) - MOST_ROWS),
         charts=list(_charts(name, audit, reader)),
         details=more,
@@ -193,10 +208,21 @@ def _charts(name: str, audit: Audit, reader: Reader) -> Iterator[Chart]:
         yield from FAMILIES[name](reader, audit)
 
 
-def metric_row(metric: Metric) -> MetricRow:
-    """Return a metric as a row of a table."""
-    where = None if metric.step is None else f"at step {metric.step:,}"
-    parts = [metric.method, metric.scorer and f"scorer {metric.scorer}", where, metric.checkpoint]
+def _context(metrics: Sequence[Metric]) -> str:
+    """Return on which weights all of the metrics were measured, empty when not on the same."""
+    found = {_where(metric) for metric in metrics}
+    return found.pop() if len(metrics) > 1 and len(found) == 1 else ""
+
+
+def _where(metric: Metric) -> str:
+    where = [] if metric.step is None else [f"at step {metric.step:,}"]
+    return ", ".join([*where, *([f"checkpoint {metric.checkpoint}"] if metric.checkpoint else [])])
+
+
+def metric_row(metric: Metric, context: str = "") -> MetricRow:
+    """Return a metric as a row of a table; `context` is what the table says of all its rows."""
+    where = _where(metric)
+    told = [metric.method, metric.scorer and f"scorer {metric.scorer}", where if where != context else ""]
     reason = f"{metric.reason} · " if metric.reason else ""
     return MetricRow(
         name=metric.name,
@@ -206,7 +232,7 @@ def metric_row(metric: Metric) -> MetricRow:
         spread=interval(metric.low, metric.high, metric.confidence),
         n="—" if metric.n is None else f"{metric.n:,}",
         quality=metric.quality,
-        how=reason + " · ".join(part for part in parts if part),
+        how=reason + " · ".join(part for part in told if part),
     )
 
 

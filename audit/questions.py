@@ -128,7 +128,7 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
         return tuple(prompt.text for prompt in _named(name, read_prompts, Path(given)))
     if not isinstance(given, Sequence) or isinstance(given, bytes):
         raise UsageError(f"{name} must be a list of texts or a file, got {reprlib.repr(given)}")
-    wrong = next((text for text in given if not isinstance(text, str)), None)
-    if wrong is not None:
-        raise UsageError(f"{name} must hold texts only, got {reprlib.repr(wrong)} among them")
+    for text in given:
+        if not isinstance(text, str):
+            raise UsageError(f"{name} must hold texts only, got {reprlib.repr(text)} among them")
     return tuple(given)

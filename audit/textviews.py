@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .curves import Reader
-from .formats import count, interval, number, percent
+from .formats import count, number, percent
 from .groupviews import Detail, Grid
 from .model import Audit, Metric
 
@@ -41,7 +41,7 @@ def _preferences(audit: Audit) -> Iterator[Detail]:
         return
     lead = (
         f"Of sentence pairs that differ in the group, it thinks the one with the stereotype likelier in"
-        f" {percent(total.value)} {interval(total.low, total.high, total.confidence)}; 50 % is even."
+        f" {percent(total.value)} ({_span(total)}); 50 % is even."
     )
     views = [("type", "bias_type"), ("set", "set")]
     grids = [grid for title, label in views if (grid := _by(audit, title, label)).rows]
