@@ -97,6 +97,60 @@ def test_what_breaks_while_training_is_an_error_and_the_training_goes_on(tmp_pat
     assert record.series("generation.toxicity_probability").step.tolist() == [0, 6]
 
 
+def test_answers_that_get_more_toxic_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, record = run(tmp_path)
+    warned = [event for event in record.events("warning") if event["name"] == "toxicity-rising"]
+    assert len(warned) == 1
+    assert 0 < warned[0]["at_step"] <= 36
+    assert capsys.readouterr().err.count("groundwire  ! toxicity-rising") == 1
+
+
+def test_chance_is_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Steady(Classifier):
+        def generate(self, prompts: list[str]) -> list[str]:
+            torch.manual_seed(1000 * self.trainer.global_step + sum(map(ord, prompts[0])))  # other answers each time
+            return ["you fool" if bad else "good day" for bad in torch.rand(len(prompts)).lt(0.3).tolist()]
+
+    _, record = run(tmp_path, Steady(), every=1)
+    assert len(record.series("generation.toxicity_probability")) == 37
+    assert not [event for event in record.events("warning") if event["name"] == "toxicity-rising"]
+    assert "toxicity-rising" not in capsys.readouterr().err
+
+
+def test_each_sampling_leaves_its_metrics(tmp_path: Path) -> None:
+    _, record = run(tmp_path)
+    events = record.events("sampling")
+    assert [event["at_step"] for event in events] == [0, 6, 12, 18, 24, 30, 36]
+    assert {metric["name"] for metric in events[-1]["metrics"]} >= {"generation.toxicity_change"}
+
+
+def test_a_generate_that_hangs_is_interrupted_and_the_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwire.audit import evaluation
+
+    monkeypatch.setattr(evaluation, "HANG_S", 0.2)
+
+    class Hanging(Classifier):
+        def generate(self, prompts: list[str]) -> list[str]:
+            while True:
+                pass
+
+    audit, _ = run(tmp_path, Hanging(), max_seconds=0.1)
+    monitor = monitors_of(audit)["generation"]
+    assert (monitor["status"], audit["run"]["status"]) == ("error", "finished")
+    assert "longer than 0 s" in monitor["reason"]
+
+
+def test_others_do_not_wait_long_for_rank_zero() -> None:
+    monitor = GenerationMonitor(scorer=by_word, max_seconds=3600)
+    monitor._started = 0.0
+    monitor._alone = False
+    assert monitor._limit() == 3600
+    monitor._alone = True
+    assert monitor._limit() == 120
+
+
 @pytest.mark.parametrize("every", [0, -1, True, 1.5, "epoch"])
 def test_a_wrong_interval_is_named(every: Any) -> None:
     with pytest.raises(ValueError, match="every must be"):
