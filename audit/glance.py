@@ -57,7 +57,7 @@ def glance(audit: Audit) -> Grid | None:
     if not any(asked):
         return None
     rows = [tuple(_row(question, metric)) for question, metric in zip(QUESTIONS, asked, strict=True)]
-    head = ("Question", "Answer", "95 % interval", "n", "Decides a limit")
+    head = ("Question", "Answer", "Interval, 95 %", "n", "Decides")
     return Grid(label="Questions and answers", head=head, rows=rows, prose=True)
 
 
