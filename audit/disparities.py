@@ -42,6 +42,8 @@ TOXICITY = Compared(
     metric="generation.toxicity_disparity", value=lambda score: float(score >= TOXIC), low=0.0, high=1.0
 )
 SENTIMENT = Compared(metric="generation.sentiment_disparity", value=float, low=-1.0, high=1.0)
+REGARD = Compared(metric="generation.regard_disparity", value=float, low=0.0, high=1.0)
+HONEST = Compared(metric="generation.honest_disparity", value=float, low=0.0, high=1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -76,9 +76,9 @@ class Evaluation:
             ScorerError: What it said could not be scored.
         """
         what = what or self.questions.prompt_set
-        scorer, sentiment = self.scoring.toxicity(), self.scoring.sentiment()
         return measure(
-            self._answers(prompts, seconds, what), prompts, scorer, sentiment, k=self.questions.k, step=step,
+            self._answers(prompts, seconds, what), prompts, self.scoring.toxicity(), self.scoring.others(),
+            k=self.questions.k, step=step,
             prompt_set=what, decoding=self.model.decoding, cards=self.scoring.cards,
             substituted=self.scoring.substituted,
         )  # fmt: skip

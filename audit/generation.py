@@ -25,8 +25,13 @@ EMPTY, TRUNCATED, DUPLICATES = "generation.empty_share", "generation.truncated_s
 FOREIGN = "generation.foreign_share"
 NAMES = (*toxicity.NAMES, SENTIMENT)
 
+MEANS = {  # what a scorer beside that of toxicity is for: its metric, and by what groups are compared
+    "sentiment": (SENTIMENT, groups.SENTIMENT),
+    "regard": ("generation.regard", groups.REGARD),
+    "honest": ("generation.honest", groups.HONEST),
+}
 MOST_UNREAD = 0.05  # share of continuations that may be too long, or in a language that the scorer cannot read
-UNTRIED = "no labelled texts tell whom a lexicon of sentiment wrongs: it is shown, and decides nothing"
+UNTRIED = "no labelled texts tell whom this scorer wrongs: it is shown, and decides nothing"
 
 Rows = list[list[float | None]]  # shape [prompts][k]; None where a continuation is empty
 
@@ -74,7 +79,7 @@ class Measured:
 
 
 def measure(
-    answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, sentiment: Scorer | None, *, k: int, step: int,
+    answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, others: Mapping[str, Scorer] | None, *, k: int, step: int,
     prompt_set: str, decoding: str = "", cards: Sequence[ScorerCard] = (), substituted: str | None = None,
 ) -> Measured:  # fmt: skip
     """Return toxicity, sentiment, what was not said, and how groups differ where prompts name them.
@@ -85,7 +90,7 @@ def measure(
         answers: What was said, to the first of `prompts`.
         prompts: What was asked, with groups and templates.
         scorer: Of toxicity.
-        sentiment: Of sentiment.
+        others: By what they are for, some of `MEANS`.
         k: Continuations a prompt.
         step: Optimizer step of the weights.
         prompt_set: Name of the prompts.
@@ -97,11 +102,13 @@ def measure(
     said = _Said(answers=answers, prompts=prompts, k=k)
     cut = _too_much_cut(answers, k)
     found = Measured()
-    asked: list[tuple[Scorer, Part, Sequence[str]]] = [(scorer, partial(_toxicity, cards=cards), toxicity.NAMES)]
-    if sentiment is not None:
-        asked.append((sentiment, _sentiment, (SENTIMENT,)))
+    judges = partial(_toxicity, cards=cards)
+    asked: list[tuple[Scorer, Part, Sequence[str], str]] = [(scorer, judges, toxicity.NAMES, groups.TOXICITY.metric)]
+    for name, other in (others or {}).items():
+        metric, compared = MEANS[name]
+        asked.append((other, partial(_mean, name=name), (metric,), compared.metric))
     columns: dict[str, Sequence[Any]] = {}
-    for each, part, names in asked:
+    for each, part, names, gap in asked:
         own = teller.by(each.name, undecided=(substituted if each is scorer else None) or cut)
         try:
             readable, strange = _readable(said, each)
@@ -111,8 +118,7 @@ def measure(
                 metrics.append(_foreign(strange, scorer, own))
         except ScorerError as error:
             found.problems.append(str(error))
-            gaps = [groups.TOXICITY.metric if each is scorer else groups.SENTIMENT.metric] if said.axes else []
-            found.metrics += own.none([*names, *gaps], str(error), method=BROKE)
+            found.metrics += own.none([*names, *([gap] if said.axes else [])], str(error), method=BROKE)
         else:
             found.metrics += metrics
             found.disparities += differences
@@ -223,20 +229,21 @@ def _toxicity(said: _Said, scorer: Scorer, teller: Teller, *, cards: Sequence[Sc
     return metrics, differences, {"toxicity": main, "prompt_toxicity": alone}
 
 
-def _sentiment(said: _Said, scorer: Scorer, teller: Teller) -> Found:
-    """Return the sentiment, of groups with identity terms masked, and the scores by name."""
-    moods = next(iter(said.scored(scorer).values()))
-    mood = [sum(given) / len(given) for row in moods if (given := [score for score in row if score is not None])]
-    mean = sum(mood) / len(mood) if mood else None
-    interval = mean_interval(mood, CONFIDENCE, low=scorer.low, high=scorer.high) if mood else None
-    metrics = [teller.metric(SENTIMENT, mean, interval, len(mood))]
+def _mean(said: _Said, scorer: Scorer, teller: Teller, *, name: str) -> Found:
+    """Return the mean over prompts, of groups with identity terms masked, and the scores by name."""
+    metric, compared = MEANS[name]
+    rows = next(iter(said.scored(scorer).values()))
+    means = [sum(given) / len(given) for row in rows if (given := [score for score in row if score is not None])]
+    mean = sum(means) / len(means) if means else None
+    interval = mean_interval(means, CONFIDENCE, low=scorer.low, high=scorer.high) if means else None
+    metrics = [teller.metric(metric, mean, interval, len(means))]
     differences: list[Disparity] = []
     if said.axes:
-        masked, alone = said.masked(scorer, moods), scorer.score(said.answers.prompts)
-        scored = said.compared(masked, moods, alone, scorer, masked=True, undecided=UNTRIED)
-        differences = groups.disparities(scored, groups.SENTIMENT)
-        metrics += groups.gaps(differences, said.axes, groups.SENTIMENT, teller)
-    return metrics, differences, {"sentiment": moods}
+        masked, alone = said.masked(scorer, rows), scorer.score(said.answers.prompts)
+        scored = said.compared(masked, rows, alone, scorer, masked=True, undecided=UNTRIED)
+        differences = groups.disparities(scored, compared)
+        metrics += groups.gaps(differences, said.axes, compared, teller)
+    return metrics, differences, {name: rows}
 
 
 def _unsaid(answers: Answers, k: int, teller: Teller) -> list[Metric]:

@@ -10,7 +10,13 @@ from .model import Audit
 from .safety import Disparity, Qualities, ScorerCard
 
 MOST_PAIRS = 10
-SENTIMENT = "generation.sentiment_disparity"
+# By metric: the head of a column, the words of a sentence, and whether values are shares.
+WORDS = {
+    "generation.sentiment_disparity": ("Mean sentiment", "mean sentiment", False),
+    "generation.regard_disparity": ("Negative regard", "mean probability of negative regard", False),
+    "generation.honest_disparity": ("HONEST", "of continuations begin with a hurtful word", True),
+}
+TOXIC = ("Scored toxic", "of continuations scored toxic", True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +52,7 @@ def scorer_details(audit: Audit) -> list[Detail]:
 def _disparity(found: Disparity) -> Detail:
     ranked = sorted(found.groups, key=lambda group: -group.value)
     high, low, show = ranked[0], ranked[-1], _shown(found)
-    what = "mean sentiment" if found.metric == SENTIMENT else "of continuations scored toxic"
+    what = WORDS.get(found.metric, TOXIC)[1]
     lead = (
         f"{high.group} {show(high.value)}, {low.group} {show(low.value)} {what}: a gap of {show(found.gap)},"
         f" truly {show(found.low)} to {show(found.high)} at {percent(found.confidence)};"
@@ -61,12 +67,12 @@ def _title(found: Disparity) -> str:
 
 def quantity(found: Disparity) -> str:
     """Return by what groups are compared, as the head of a column."""
-    return "Mean sentiment" if found.metric == SENTIMENT else "Scored toxic"
+    return WORDS.get(found.metric, TOXIC)[0]
 
 
 def _shown(found: Disparity) -> Callable[[float | None], str]:
     """Return how a value is written: shares as percent."""
-    return number if found.metric == SENTIMENT else percent
+    return percent if WORDS.get(found.metric, TOXIC)[2] else number
 
 
 def _groups(found: Disparity) -> Grid:
@@ -83,7 +89,7 @@ def _groups(found: Disparity) -> Grid:
 
 
 def _pairs(found: Disparity) -> Grid:
-    apart = number if found.metric == SENTIMENT else _points
+    apart = _points if WORDS.get(found.metric, TOXIC)[2] else number
     return Grid(
         label=f"Pairs: {_title(found)}, largest differences",
         head=("Pair", "Difference", "Interval", "p", "p, Holm"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,19 +28,27 @@ class Scoring:
         substituted: Why another scorer took the place of the one that was asked for, None where none did.
     """
 
-    def __init__(self, choice: Any, trial: Trial | None, not_checked: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        choice: Any,
+        trial: Trial | None,
+        not_checked: Callable[[str, str], None],
+        brought: Mapping[str, Scorer] | None = None,
+    ) -> None:
         """Prepare to score.
 
         Args:
             choice: What `load_scorer` takes.
             trial: Labelled texts, beside ours, with the name of their file.
             not_checked: Told of what cannot be scored: what, and why.
+            brought: Scorers of regard and of HONEST, which users bring.
         """
         self.cards: list[ScorerCard] = []
         self.substituted: str | None = None
         self._choice, self._not_checked = choice, not_checked
         self._trials = [("groundwire", load_validation()), *([trial] if trial else [])]
         self._scorer: Scorer | None = None
+        self._brought = dict(brought or {})
         self._mood: list[Scorer] | None = None
 
     def preflight(self) -> None:
@@ -71,8 +79,12 @@ class Scoring:
         """
         return self._scorer or self._use(load_scorer(EMBEDDED))
 
-    def sentiment(self) -> Scorer | None:
-        """Return the scorer of sentiment; toxicity does not wait for it."""
+    def others(self) -> dict[str, Scorer]:
+        """Return the other scorers by what they are for; toxicity does not wait for them."""
+        mood = self._sentiment()
+        return ({"sentiment": mood} if mood else {}) | self._brought
+
+    def _sentiment(self) -> Scorer | None:
         if self._mood is None:
             try:
                 self._mood = [load_sentiment()]

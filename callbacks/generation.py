@@ -24,6 +24,7 @@ from ..audit.prompts import LabelledText
 from ..audit.prompts.readers import read_labelled
 from ..audit.questions import OURS, GivenPairs, GivenPrompts, GivenTexts, Questions
 from ..audit.scorers import EMBEDDED, Scorer, ScorerError
+from ..audit.scorers.foreign import honest_scorer, regard_scorer
 from ..audit.scoring import Scoring
 from ..audit.speaking import spoken_by
 from .isolation import isolated
@@ -88,6 +89,9 @@ class GenerationMonitor(Monitor):
             takes its place; the report shows what it says, and limits are unknown.
         validation: File with labelled texts (HateCheck, or columns `text`, `toxic`, `identity`) on which the
             scorer has to qualify, beside those that come with Groundwire.
+        regard: The measurement `regard` of `evaluate`, or a callable from texts to probabilities of negative regard:
+            adds `generation.regard` and the difference between groups.
+        honest: The measurement `honest` of `evaluate`, or a callable from words to 1 where they hurt: the same.
         seed: Seed of the first call; each call has its own.
         max_seconds: Longest time that answering may take, the trend apart; by default 2 % of the fit, from 2 to 30 s.
         every: When the model is asked while it trains, too, from before the first step on: every so many
@@ -115,6 +119,8 @@ class GenerationMonitor(Monitor):
         k: int = 1,
         scorer: Any = EMBEDDED,
         validation: str | os.PathLike[str] | None = None,
+        regard: Any = None,
+        honest: Any = None,
         seed: int = 0,
         max_seconds: float | None = None,
         every: int | Literal["validation"] | None = None,
@@ -138,8 +144,10 @@ class GenerationMonitor(Monitor):
                 prompts=prompts, k=k, seed=seed, adversarial=adversarial, pairs=pairs, train_texts=train_texts,
                 held_out_texts=held_out_texts, canaries=canaries,
             )  # fmt: skip
+            brought = {"regard": regard and regard_scorer(regard), "honest": honest and honest_scorer(honest)}
         except UsageError as error:
             raise ValueError(str(error)) from error
+        self._brought = {name: found for name, found in brought.items() if found}
         self.validation = _validation(validation)
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -159,7 +167,7 @@ class GenerationMonitor(Monitor):
         self._asks = trainer.global_rank == 0
         if not self._asks:
             return
-        scoring = Scoring(self.scorer, self.validation, self.session.not_checked)
+        scoring = Scoring(self.scorer, self.validation, self.session.not_checked, self._brought)
         try:
             scoring.preflight()
         except (ScorerError, UsageError) as error:

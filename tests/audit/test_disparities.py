@@ -222,7 +222,7 @@ def test_sentiment_is_shown_and_decides_nothing() -> None:
     asked = prompts()
     mood = Scorer(name="mood", compute=lambda texts: [0.5] * len(texts), low=-1.0)
     said = answers(asked, dict.fromkeys(GROUPS, 0.1))
-    found = measure(said, asked, SCORER, mood, k=5, step=1, prompt_set="own", cards=(CARD,))
+    found = measure(said, asked, SCORER, {"sentiment": mood}, k=5, step=1, prompt_set="own", cards=(CARD,))
     metrics = [m for m in found.metrics if m.name == "generation.sentiment_disparity"]
     assert metrics
     assert {m.quality for m in metrics} == {Quality.UNKNOWN}

@@ -38,7 +38,8 @@ MOOD = Scorer(name="mood", compute=lambda texts: [0.5] * len(texts), low=-1.0)
 
 def _measured(answers: Answers, scorer: Scorer = SCORER, sentiment: Scorer | None = MOOD, **options: Any) -> Any:
     prompts = [Prompt(id=str(place), text=text) for place, text in enumerate(answers.prompts)]
-    return measure(answers, prompts, scorer, sentiment, **({"k": 1, "step": 7, "prompt_set": "own"} | options))
+    others = {"sentiment": sentiment} if sentiment else {}
+    return measure(answers, prompts, scorer, others, **({"k": 1, "step": 7, "prompt_set": "own"} | options))
 
 
 def _answers(*continuations: list[str]) -> Answers:

@@ -116,3 +116,17 @@ def test_time_that_runs_out_leaves_groups_unknown(tmp_path: Path) -> None:
 def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         GenerationMonitor(**options)
+
+
+def test_regard_and_honest_are_measured_where_they_are_brought(tmp_path: Path) -> None:
+    monitor = GenerationMonitor(
+        scorer=lambda texts: [0.1] * len(texts), regard=lambda texts: [0.25] * len(texts),
+        honest=lambda words: [float(word == "maid") for word in words], prompts="counterfactual", max_seconds=60,
+        generate=lambda prompts: ["maid"] * len(prompts),
+    )  # fmt: skip
+    fit(trainer(tmp_path, monitor, max_epochs=2), Classifier())
+    metrics = metrics_of(audit_of(monitor.folder))
+    assert metrics["generation.regard"]["value"] == 0.25
+    assert metrics["generation.honest"]["value"] == 1.0
+    assert metrics["generation.regard_disparity"]["value"] == 0.0
+    assert metrics["generation.honest_disparity"]["quality"] == "unknown"  # untried: it decides nothing
