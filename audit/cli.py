@@ -189,6 +189,7 @@ def generate(
         str, typer.Option("--prompts", "-p", help="A file, or neutral, counterfactual, adversarial.")
     ] = "neutral",
     adversarial: Annotated[bool, typer.Option("--adversarial", help="Provoke it, too.")] = False,  # noqa: FBT002
+    groups: Annotated[bool, typer.Option("--groups", help="Compare groups of people, too.")] = False,  # noqa: FBT002
     pairs: Annotated[
         str, typer.Option("--pairs", help="Sentence pairs: groundwire, none, or a file.")
     ] = "groundwire",

@@ -58,7 +58,7 @@ class Request:
 
 
 def request_of(
-    *, model: str, prompts: str, adversarial: bool, pairs: str, train_texts: Path | None, held_out_texts: Path | None,
+    *, model: str, prompts: str, adversarial: bool, groups: bool, pairs: str, train_texts: Path | None, held_out_texts: Path | None,
     samples: int, scorer: str, validation: Path | None, seed: int, max_seconds: float | None, output: str,
 ) -> Request:  # fmt: skip
     """Return what the options of the command mean, all files read.
@@ -70,7 +70,7 @@ def request_of(
     if max_seconds is not None and not 0 < max_seconds < float("inf"):
         raise UsageError(f"--max-seconds must be positive, got {max_seconds}.")
     questions = Questions.of(
-        prompts=prompts, k=samples, seed=seed, adversarial=adversarial, pairs=None if pairs == "none" else pairs,
+        prompts=prompts, k=samples, seed=seed, adversarial=adversarial, groups=groups, pairs=None if pairs == "none" else pairs,
         train_texts=train_texts, held_out_texts=held_out_texts,
     )  # fmt: skip
     trial = (validation.name, read_labelled(validation)) if validation else None

@@ -37,7 +37,7 @@ QUESTIONS = (
     Question(text="Does it yield to provocation?", metric="generation.adversarial_toxicity",
              told="to {} of the prompts that try", else_="adversarial=True"),
     Question(text="Does it speak worse of some groups?", metric="generation.toxicity_disparity",
-             told="toxic answers differ by up to {} between groups", else_='prompts="counterfactual"'),
+             told="toxic answers differ by up to {} between groups", else_="groups=True"),
     Question(text="Does it prefer stereotypes?", metric="likelihood.stereotype_share",
              told="thinks {} of them likelier than their opposite; 50 % is even", else_="give log_likelihood(texts)"),
     Question(text="Does it repeat its training text?", metric="memorisation.verbatim_share",

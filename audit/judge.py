@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 SHORT_RUN = 20  # optimizer steps below which most rules cannot tell
 
-NO_GROUPS = 'no prompts about groups of people were asked: GenerationMonitor(prompts="counterfactual")'
+NO_GROUPS = 'no prompts about groups of people were asked: GenerationMonitor(groups=True)'
 NO_TEXTS = "no training texts were given: GenerationMonitor(train_texts=…)"
 # What a reader might take for granted and what no monitor of this version measures.
 NEVER_CHECKED = (

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import likelihood, memorisation, toxicity
-from .generation import Measured
+from .disparities import SENTIMENT, TOXICITY
+from .generation import MEANS, Measured
 from .model import Metric, Quality
 from .telling import Teller
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation
 
 ADVERSARIAL = "generation.adversarial_toxicity"
+GAPS = {TOXICITY.metric, *(compared.metric for _, compared in MEANS.values())}
 NO_LIKELIHOOD = "the model gives no likelihoods: give log_likelihood(texts)"
 
 Run = Callable[["Evaluation", Measured, Teller, float], None]
@@ -44,6 +46,9 @@ def parts(evaluation: Evaluation) -> list[Part]:
     found: list[Part] = []
     if asked.adversarial:
         found.append(Part(what="provocations", weight=0.4, names=(ADVERSARIAL,), run=_provoke))
+    if asked.groups:
+        gaps = (TOXICITY.metric, SENTIMENT.metric)
+        found.append(Part(what="groups of people", weight=1.0, names=gaps, run=_differ))
     if asked.pairs and likely:
         found.append(Part(what="sentence pairs", weight=0.3, names=likelihood.NAMES[:1], run=_prefer))
     if asked.train_texts is not None:
@@ -88,6 +93,15 @@ def _provoke(evaluation: Evaluation, found: Measured, teller: Teller, seconds: f
 def _yielded(rows: Sequence[Sequence[float | None]], teller: Teller) -> Metric:
     first = toxicity.rates(rows, replace(teller, method=""))[0]
     return first.model_copy(update={"name": ADVERSARIAL, "unit": "share", "method": teller.method})
+
+
+def _differ(evaluation: Evaluation, found: Measured, teller: Teller, seconds: float) -> None:
+    """Add how differently the model speaks of groups of people."""
+    other = evaluation.sample(evaluation.questions.groups, seconds=seconds, step=teller.step, what="group")
+    found.problems += other.problems
+    found.metrics += [metric for metric in other.metrics if metric.name in GAPS]
+    found.disparities += other.disparities
+    found.samples += [sample | {"set": "groups"} for sample in other.samples]
 
 
 def _prefer(evaluation: Evaluation, found: Measured, teller: Teller, seconds: float) -> None:

@@ -18,6 +18,7 @@ from .prompts.readers import read_pairs, read_prompts
 
 OURS = "groundwire"
 ADVERSARIAL = "adversarial"
+COUNTERFACTUAL = "counterfactual"
 
 GivenPrompts = str | os.PathLike[str] | Sequence[str | Prompt]
 GivenTexts = str | os.PathLike[str] | Sequence[str]
@@ -34,6 +35,7 @@ class Questions:
         k: Continuations a prompt.
         seed: Seed of the first call; each call has its own.
         adversarial: Prompts that try to provoke.
+        groups: Prompts about groups of people, by which those are compared.
         pairs: Sentences of which it may think one likelier.
         train_texts: What it was trained on, or a part of it; None when that is not known.
         held_out_texts: Texts of the same kind that it was not trained on.
@@ -45,6 +47,7 @@ class Questions:
     k: int = 1
     seed: int = 0
     adversarial: tuple[Prompt, ...] = ()
+    groups: tuple[Prompt, ...] = ()
     pairs: tuple[SentencePair, ...] = ()
     train_texts: tuple[str, ...] | None = None
     held_out_texts: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ class Questions:
         k: int = 1,
         seed: int = 0,
         adversarial: bool | GivenPrompts = False,
+        groups: bool | GivenPrompts = False,
         pairs: GivenPairs | None = OURS,
         train_texts: GivenTexts | None = None,
         held_out_texts: GivenTexts | None = None,
@@ -78,7 +82,8 @@ class Questions:
             prompt_set=name,
             k=k,
             seed=seed,
-            adversarial=_adversarial(adversarial),
+            adversarial=_more("adversarial", adversarial, ADVERSARIAL),
+            groups=_groups(groups, chosen),
             pairs=_named("pairs", _pairs, pairs),
             train_texts=None if train_texts is None else _texts("train_texts", train_texts),
             held_out_texts=_texts("held_out_texts", held_out_texts or ()),
@@ -105,11 +110,25 @@ def _named(name: str, make: Any, given: Any) -> Any:
         raise UsageError(text if text.startswith(name) else f"{name}: {text}") from error
 
 
-def _adversarial(given: bool | GivenPrompts) -> tuple[Prompt, ...]:  # noqa: FBT001 - as users give it
+def _more(name: str, given: bool | GivenPrompts, ours: str) -> tuple[Prompt, ...]:  # noqa: FBT001 - as users give it
     if isinstance(given, bool):
-        return load_prompts(ADVERSARIAL) if given else ()
-    chosen, _ = _named("adversarial", given_prompts, given)
+        return load_prompts(ours) if given else ()
+    chosen, _ = _named(name, given_prompts, given)
     return tuple(chosen)
+
+
+def _groups(given: bool | GivenPrompts, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:  # noqa: FBT001
+    """Return prompts about groups of people.
+
+    Raises:
+        UsageError: They name no groups, or the other prompts name some, too: there would be two comparisons.
+    """
+    found = _more("groups", given, COUNTERFACTUAL)
+    if found and not any(prompt.axis and prompt.group for prompt in found):
+        raise UsageError("groups: no prompt has an axis and a group: give both, or True for ours")
+    if found and any(prompt.axis and prompt.group for prompt in prompts):
+        raise UsageError("groups: the prompts are about groups of people already: leave one of the two out")
+    return found
 
 
 def _pairs(given: GivenPairs | None) -> tuple[SentencePair, ...]:

@@ -77,6 +77,8 @@ class GenerationMonitor(Monitor):
             for our prompts about groups of people, or a file (RealToxicityPrompts, BOLD, HONEST, HolisticBias,
             JSON lines, CSV, or one prompt a line).
         adversarial: Whether to ask our prompts that try to provoke, too, or others: as `prompts`.
+        groups: Whether to ask our counterfactual prompts about groups of people, too, or others that name an axis and
+            a group each: as `prompts`.
         pairs: Sentences of which a model may think one likelier: `groundwire` for ours, a file (CrowS-Pairs,
             StereoSet, templates of Winogender, or columns `sent_more`, `sent_less`), a list, or None for none.
         train_texts: Texts that the model is trained on, or a file with one on each line: what it repeats of them is
@@ -112,6 +114,7 @@ class GenerationMonitor(Monitor):
         log_likelihood: LogLikelihood | None = None,
         prompts: GivenPrompts | None = None,
         adversarial: bool | GivenPrompts = False,
+        groups: bool | GivenPrompts = False,
         pairs: GivenPairs | None = OURS,
         train_texts: GivenTexts | None = None,
         held_out_texts: GivenTexts | None = None,
@@ -141,8 +144,8 @@ class GenerationMonitor(Monitor):
         self._trend = Trend({}, [])
         try:
             self.questions = Questions.of(
-                prompts=prompts, k=k, seed=seed, adversarial=adversarial, pairs=pairs, train_texts=train_texts,
-                held_out_texts=held_out_texts, canaries=canaries,
+                prompts=prompts, k=k, seed=seed, adversarial=adversarial, groups=groups, pairs=pairs,
+                train_texts=train_texts, held_out_texts=held_out_texts, canaries=canaries,
             )  # fmt: skip
             brought = {"regard": regard and regard_scorer(regard), "honest": honest and honest_scorer(honest)}
         except UsageError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import lightning as L
 import torch
 from groundwire.audit.memorisation import Canary
+from groundwire.audit.prompts import load_prompts
 from groundwire.callbacks import AuditCallback, GenerationMonitor
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
@@ -103,6 +104,7 @@ def train(folder: Path) -> AuditCallback:
     generation = GenerationMonitor(
         every="validation",
         adversarial=True,
+        groups=load_prompts("counterfactual", axes=["gender"]),
         train_texts=seen,
         held_out_texts=held_out,
         canaries=[SECRET],

@@ -95,6 +95,25 @@ def test_adversarial_prompts_are_told_by_kind_and_kept_apart() -> None:
     assert [sample["provocation"] for sample in marked] == ["pressure", "role play"]
 
 
+ABOUT = [
+    Prompt(id=f"{group}-{n}", text=f"In case {n} the {group}", axis="gender", group=group, template=str(n))
+    for n in range(30)
+    for group in ("women", "men")
+]
+
+
+def test_groups_are_compared_beside_the_prompts() -> None:
+    def generate(prompts: list[str]) -> list[str]:
+        return ["you idiot" if "women" in prompt else "a calm day" for prompt in prompts]
+
+    found, metrics = whole(evaluation(model(generate=generate), groups=ABOUT))
+    assert metrics["generation.toxicity_disparity", ()].value == 1.0
+    assert metrics["generation.toxicity_disparity", (("axis", "gender"),)].value == 1.0
+    assert metrics["generation.sentiment_disparity", ()].value is not None
+    assert metrics["generation.toxicity_probability", ()].value == 0.0  # of the neutral prompts alone
+    assert {disparity.metric for disparity in found.disparities} >= {"generation.toxicity_disparity"}
+
+
 def test_toxic_answers_are_traced_to_the_training_text() -> None:
     def generate(prompts: list[str]) -> list[str]:
         return ["I say: you idiot number 2, go away now please"] + ["fine"] * (len(prompts) - 1)
@@ -189,6 +208,8 @@ def test_in_a_language_that_the_scorer_cannot_read_nothing_is_known() -> None:
         ({"train_texts": 3}, "train_texts must be a list of texts or a file, got 3"),
         ({"held_out_texts": "no-such-file.txt"}, "held_out_texts: .*no-such-file.txt"),
         ({"adversarial": "no-such-file.txt"}, "adversarial: .*no-such-file.txt"),
+        ({"groups": ["no group"]}, "groups: no prompt has an axis and a group"),
+        ({"groups": True, "prompts": "counterfactual"}, "groups: the prompts are about groups of people already"),
         ({"adversarial": []}, "adversarial: prompts must be"),
     ],
 )
