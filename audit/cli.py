@@ -164,6 +164,35 @@ def explain(
     put(explanation(_rule(code)))
 
 
+@app.command(short_help="Show runs side by side: seeds, folds, or groups.")
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, or a folder that holds some.")],
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="May be given several times; default: all.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Setting that tells groups apart: model.dropout.")] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", help="Setting in which repeats may differ, beside seed and fold.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="The runs are folds of so many: wider intervals.")
+    ] = None,
+    chosen: Annotated[Format, typer.Option("--format", "-f", help="text, json or markdown.")] = Format.TEXT,
+) -> None:
+    """Show seeds or folds side by side, with mean, spread and interval; refuse what cannot be compared.
+
+    Exit 0 compared, 2 usage or a --metric that cannot be compared, 3 fewer than two runs count.
+    """
+    from .compared_rows import Asked
+    from .compared_text import compared_text
+    from .comparing import compare
+
+    found = compare(Asked(runs=runs, metrics=metrics or (), by=by, vary=vary or (), folds=folds))
+    put(compared_text(found, chosen.value))
+    if found.hindrance:
+        raise RecordError(found.hindrance)
+
+
 @app.command(rich_help_panel=LATER)
 def rules(
     chosen: Annotated[Listing, typer.Option("--format", "-f", help="text or json.")] = Listing.TEXT,

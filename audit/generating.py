@@ -58,8 +58,8 @@ class Request:
 
 
 def request_of(
-    *, model: str, prompts: str, adversarial: bool, groups: bool, pairs: str, train_texts: Path | None, held_out_texts: Path | None,
-    samples: int, scorer: str, validation: Path | None, seed: int, max_seconds: float | None, output: str,
+    *, model: str, prompts: str, adversarial: bool, groups: bool, pairs: str, train_texts: Path | None,
+    held_out_texts: Path | None, samples: int, scorer: str, validation: Path | None, seed: int, max_seconds: float | None, output: str,
 ) -> Request:  # fmt: skip
     """Return what the options of the command mean, all files read.
 
@@ -70,8 +70,8 @@ def request_of(
     if max_seconds is not None and not 0 < max_seconds < float("inf"):
         raise UsageError(f"--max-seconds must be positive, got {max_seconds}.")
     questions = Questions.of(
-        prompts=prompts, k=samples, seed=seed, adversarial=adversarial, groups=groups, pairs=None if pairs == "none" else pairs,
-        train_texts=train_texts, held_out_texts=held_out_texts,
+        prompts=prompts, k=samples, seed=seed, adversarial=adversarial, groups=groups,
+        pairs=None if pairs == "none" else pairs, train_texts=train_texts, held_out_texts=held_out_texts,
     )  # fmt: skip
     trial = (validation.name, read_labelled(validation)) if validation else None
     return Request(
@@ -100,9 +100,7 @@ def generate(request: Request) -> tuple[str, Audit, list[str]]:
             found = evaluation.whole(seconds=request.seconds or float("inf"), step=STEP)
         finally:
             _note_monitor(recorder, time.monotonic() - began, noted)
-        asked = request.questions
-        told_last = {"seed": asked.seed, "k": asked.k, "prompts_sha256": asked.sha256}
-        for kind, data in found.noted(scoring.cards, **told_last):
+        for kind, data in found.noted(scoring.cards, asked=request.questions.facts()):
             recorder.event(kind, **data)
     audit = _concluded(folder)
     return folder.url, audit, found.problems

@@ -71,7 +71,7 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
         checkpoints=checkpoints,
         not_checked=_not_checked(record, metrics),
         environment=record.run.environment,
-        configuration=record.run.configuration,
+        configuration=record.run.configuration | ({"generation": said["asked"]} if said.get("asked") else {}),
     )
 
 

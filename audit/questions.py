@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import JsonValue
 
 from .errors import UsageError
 from .memorisation import Canary
@@ -94,6 +97,27 @@ class Questions:
     def sha256(self) -> str:
         """Digest by which two runs can show that they were asked the same prompts."""
         return digest_of_prompts([prompt.text for prompt in self.prompts])
+
+    def facts(self) -> dict[str, JsonValue]:
+        """Return what has to be the same for numbers to be comparable, in JSON-like types."""
+        texts = {
+            "adversarial": [prompt.text for prompt in self.adversarial],
+            "groups": [prompt.text for prompt in self.groups],
+            "pairs": [text for pair in self.pairs for text in (pair.more, pair.less, pair.unrelated)],
+            "train_texts": self.train_texts or (),
+            "held_out_texts": self.held_out_texts,
+            "canaries": [canary.text for canary in self.canaries],
+        }
+        digests: dict[str, JsonValue] = {f"{name}_sha256": _digest(given) for name, given in texts.items() if given}
+        return {"k": self.k, "seed": self.seed, "prompts_sha256": self.sha256} | digests
+
+
+def _digest(texts: Iterable[str]) -> str:
+    found = hashlib.sha256()
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        found.update(len(content).to_bytes(8) + content)
+    return found.hexdigest()
 
 
 def _check_number(name: str, value: Any, least: int) -> None:

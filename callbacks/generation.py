@@ -236,9 +236,7 @@ class GenerationMonitor(Monitor):
 
     def _note(self, found: Measured) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
-        asked = self.questions
-        told = {"seed": asked.seed, "k": asked.k, "prompts_sha256": asked.sha256}
-        for kind, data in found.noted(self._evaluation.scoring.cards, **told):
+        for kind, data in found.noted(self._evaluation.scoring.cards, asked=self.questions.facts()):
             self.session.event(kind, **data)
 
     def progress(self) -> dict[str, Any]:

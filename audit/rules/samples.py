@@ -62,7 +62,8 @@ def sources(case: Case) -> tuple[int, int, int]:
 def continuations(case: Case) -> int | None:
     """Return how many continuations of a prompt were asked for (k), None where nobody has said."""
     events = case.events("generation")
-    k = events[-1].get("k") if events else None
+    asked = events[-1].get("asked") if events else None
+    k = asked.get("k") if isinstance(asked, dict) else None
     return k if isinstance(k, int) and not isinstance(k, bool) else None
 
 
