@@ -59,7 +59,8 @@ class Request:
 
 def request_of(
     *, model: str, prompts: str, adversarial: bool, groups: bool, pairs: str, train_texts: Path | None,
-    held_out_texts: Path | None, samples: int, scorer: str, validation: Path | None, seed: int, max_seconds: float | None, output: str,
+    held_out_texts: Path | None, samples: int, scorer: str, validation: Path | None, seed: int,
+    max_seconds: float | None, output: str,
 ) -> Request:  # fmt: skip
     """Return what the options of the command mean, all files read.
 
