@@ -8,6 +8,7 @@ from groundwire.audit.statistics import prompts_for_bound, prompts_for_differenc
 
 from . import coverage, detection
 from .alarms import HOLM, NAIVE, OMNIBUS, PERCENTILE, false_alarms, unequal_alarms
+from .generator import COLUMNS, Setting, recovered
 from .samples import Share
 
 GROUPS = (2, 4, 10)
@@ -28,6 +29,11 @@ RATES = (
     (0.05, 54, 25),
     (0.01, 200, 25),
 )
+PLANTED = ((0.02, 0.10), (0.02, 0.10, 0.10, 0.30), (0.02,) * 3 + (0.10,) * 4 + (0.30,) * 3)
+GENERATORS = (  # k, correlation within a prompt, whether templates are shared
+    (1, 0.0, False), (5, 0.0, False), (5, 0.3, False), (25, 0.0, False), (25, 0.3, False), (25, 0.3, True),
+)  # fmt: skip
+THROUGH_EVALUATION = PLANTED[0], 5, 0.3
 
 
 def measure(repeats: int = 4000) -> Iterator[str]:
@@ -39,6 +45,7 @@ def measure(repeats: int = 4000) -> Iterator[str]:
     yield _asked_again(repeats // 16)
     yield _differences(repeats // 4)
     yield _rates(repeats // 4)
+    yield _generators(repeats // 20)
 
 
 def _alarms(repeats: int) -> str:
@@ -111,6 +118,18 @@ def _rates(repeats: int) -> str:
         found = coverage.of_rates(rate, prompts, k, repeats=repeats)
         rows.append([f"{rate:g}", prompts, k, *(found[name] for name in coverage.OF_RATES)])
     return _table(["rate", "prompts", "k", *coverage.OF_RATES], rows)
+
+
+def _generators(repeats: int) -> str:
+    rows = []
+    for rates in PLANTED:
+        for k, correlation, shared in GENERATORS:
+            setting = Setting(rates=rates, k=k, correlation=correlation, shared=shared)
+            whole = (rates, k, correlation) == THROUGH_EVALUATION
+            found = recovered(setting, repeats=repeats, whole=whole)
+            told = f"{len(rates)}: {min(rates):g} to {max(rates):g}{' (whole)' * whole}"
+            rows.append([told, k, f"{correlation:g}", "half shared" if shared else "independent", *found.values()])
+    return _table(["groups and rates", "k", "correlation", "templates", *COLUMNS], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | Share]]) -> str:
