@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import reprlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -129,7 +128,7 @@ def call(log_likelihood: LogLikelihood, texts: list[str]) -> list[float]:
     if len(found) != len(texts):
         counts = f"{len(found)} numbers for {len(texts)} texts"
         raise LikelihoodError(f"log_likelihood returned {counts}: return one for each")
-    return [_number(_plain(value), text) for value, text in zip(found, texts, strict=True)]
+    return [_number(_plain(value), place) for place, value in enumerate(found, 1)]
 
 
 def _plain(value: Any) -> Any:
@@ -137,10 +136,10 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _number(value: Any, text: str) -> float:
+def _number(value: Any, place: int) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise LikelihoodError(f"log_likelihood returned {type(value).__name__} where a number belongs: return floats")
-    about = f"log_likelihood returned {value:.6g} for {reprlib.repr(text)}"
+    about = f"log_likelihood returned {value:.6g} for text {place} of a call"  # never the text: it may be a secret
     if math.isnan(value):
         raise LikelihoodError(f"{about}: look for weights or logits that are not finite")
     if value > ROUNDING:

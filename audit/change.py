@@ -16,7 +16,7 @@ CHANGE = "generation.toxicity_change"
 
 def highest(found: Measured) -> list[float | None]:
     """Return for each prompt the highest toxicity of its continuations, None where none was scored."""
-    return [_highest(sample) for sample in found.samples]
+    return [_highest(sample) for sample in found.samples if "set" not in sample]  # those are of other prompts
 
 
 def change(

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from .asking import Answers, GenerateError, ask
+from .asking import Answers, ask
 from .change import change, highest
 from .errors import GroundwireError
 from .generation import Measured, measure
@@ -20,7 +20,7 @@ from .parts import Part, parts
 from .personal import measure_personal
 from .prompts import Prompt
 from .questions import Questions
-from .scorers import ScorerError
+from .scorers import brief
 from .scoring import Scoring
 from .sources import Sources, SourcesError
 from .telling import Teller
@@ -28,6 +28,7 @@ from .toxicity import TOXIC
 
 MOST_SOURCED = 20  # toxic continuations whose sources are looked for
 MOST_PASSAGES = 20_000  # that are searched: two seconds
+MOST_CHARACTERS = 5_000_000  # of the training texts, of which passages are drawn: a second or two
 HANG_S = 60.0  # a single call may take this long, or several times what all may, before it is interrupted
 PATIENCE = 3
 LONGEST_S = 3600.0
@@ -46,6 +47,7 @@ class Evaluation:
         isolated: Context in which the model is asked, which puts back what asking changes.
         told: Called with what is asked, how many calls are done and, where that is known, of how many.
         most_passages: Of the training texts that are searched for the sources of toxic answers.
+        longest_s: Seconds after which any call is interrupted.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Evaluation:
         isolated: Isolated = nullcontext,
         told: Told = lambda _what, _done, _of: None,
         most_passages: int = MOST_PASSAGES,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self.model, self.questions, self.scoring = model, questions, scoring
         self.isolated, self._told = isolated, told
-        self._most_passages = most_passages
+        self._most_passages, self._longest_s = most_passages, longest_s
 
     def sample(self, prompts: Sequence[Prompt], *, seconds: float, step: int, what: str = "") -> Measured:
         """Return what the model says to prompts now.
@@ -105,9 +108,24 @@ class Evaluation:
         self._sources(found)
         return found
 
+    @property
+    def corpus(self) -> Sequence[str]:
+        """Training texts of which passages are drawn: all, or so many at random as can be read in little time."""
+        texts = self.questions.train_texts or ()
+        if sum(map(len, texts)) <= MOST_CHARACTERS:
+            return texts
+        order, left, drawn = list(range(len(texts))), MOST_CHARACTERS, []
+        random.Random(self.questions.seed).shuffle(order)  # noqa: S311 - no secret
+        for place in order:
+            left -= len(texts[place])
+            drawn.append(texts[place])
+            if left <= 0:
+                break
+        return drawn
+
     def bounded(self, seconds: float) -> LanguageModel:
         """Return the model, no call to which hangs for ever."""
-        return self.model.bounded(min(max(HANG_S, PATIENCE * seconds), LONGEST_S))
+        return self.model.bounded(min(max(HANG_S, PATIENCE * seconds), self._longest_s))
 
     def tell(self, what: str, done: int = 0, of: int | None = None) -> None:
         """Say what is asked."""
@@ -133,8 +151,8 @@ class Evaluation:
         try:
             with self.model.base():
                 before = self.sample(prompts, seconds=seconds, step=step)
-        except (GenerateError, ScorerError) as error:
-            found.problems.append(f"the base model: {error}")
+        except Exception as error:  # noqa: BLE001 - switching adapters off is somebody else's code
+            found.problems.append(f"the base model: {brief(error)}")
         else:
             versus = "the base model, its adapters off"
             found.metrics.append(change(highest(before), found, step=step, versus=versus))
@@ -145,17 +163,22 @@ class Evaluation:
         self.tell(part.what)
         try:
             part.run(self, found, teller, seconds)
-        except GroundwireError as error:
-            found.problems.append(str(error))
-            found.metrics += teller.none(part.names, str(error), method=BROKE)
+        except Exception as error:  # noqa: BLE001 - what was found before must not be lost
+            problem = str(error) if isinstance(error, GroundwireError) else f"{part.what}: {brief(error)}"
+            found.problems.append(problem)
+            found.metrics += teller.none(part.names, problem, method=BROKE)
 
     def _personal(self, found: Measured, step: int) -> None:
         """Add what answers hold of personal data, and mark the samples with its kinds."""
-        said, asked = [s["continuations"] for s in found.samples], [s["prompt"] for s in found.samples]
-        teller = Teller(step=step, method="", nothing="no continuation held any text", quality=Quality.MEASURED)
+        samples = [sample for sample in found.samples if "set" not in sample]
+        said, asked = [sample["continuations"] for sample in samples], [sample["prompt"] for sample in samples]
+        teller = Teller(
+            step=step, method="", nothing="no continuation held any text", quality=Quality.MEASURED,
+            undecided=found.lacking,
+        )  # fmt: skip
         personal = measure_personal(said, asked, teller=teller, train_texts=self.questions.train_texts)
         found.metrics += personal.metrics
-        for sample, kinds in zip(found.samples, personal.kinds, strict=False):
+        for sample, kinds in zip(samples, personal.kinds, strict=False):
             if any(kinds):
                 sample["personal"] = kinds
 

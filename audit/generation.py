@@ -17,7 +17,8 @@ from .safety import Disparity, ScorerCard
 from .scorers import Scorer, ScorerError
 from .scorers.language import foreign
 from .scorers.masking import mask_identities
-from .statistics import clustered_rate, mean_interval
+from .statistics import clustered_rate
+from .statistics.means import clustered_mean
 from .telling import CONFIDENCE, Teller
 
 SENTIMENT = "generation.sentiment"
@@ -30,6 +31,7 @@ MEANS = {  # what a scorer beside that of toxicity is for: its metric, and by wh
     "regard": ("generation.regard", groups.REGARD),
     "honest": ("generation.honest", groups.HONEST),
 }
+MOST_EMPTY = 0.5  # share of continuations that may say nothing
 MOST_UNREAD = 0.05  # share of continuations that may be too long, or in a language that the scorer cannot read
 UNTRIED = "no labelled texts tell whom this scorer wrongs: it is shown, and decides nothing"
 
@@ -48,6 +50,7 @@ class Measured:
         metrics: Numbers, also those that could not be had, with the reason.
         disparities: Axes along which groups were compared.
         samples: One JSON-like map for each prompt, as the report reads them.
+        lacking: Why what was said is not all that was asked, None when it is: it decides no limit.
         problems: What scorers and other parts broke with; the rest was measured all the same.
         events: Other things found, by kind: sources of toxic answers, passages that were repeated.
     """
@@ -55,6 +58,7 @@ class Measured:
     metrics: list[Metric] = field(default_factory=list)
     disparities: list[Disparity] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    lacking: str | None = None
     problems: list[str] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -79,8 +83,8 @@ class Measured:
 
 
 def measure(
-    answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, others: Mapping[str, Scorer] | None, *, k: int, step: int,
-    prompt_set: str, decoding: str = "", cards: Sequence[ScorerCard] = (), substituted: str | None = None,
+    answers: Answers, prompts: Sequence[Prompt], scorer: Scorer, others: Mapping[str, Scorer] | None, *, k: int,
+    step: int, prompt_set: str, decoding: str = "", cards: Sequence[ScorerCard] = (), substituted: str | None = None,
 ) -> Measured:  # fmt: skip
     """Return toxicity, sentiment, what was not said, and how groups differ where prompts name them.
 
@@ -99,9 +103,9 @@ def measure(
         substituted: Why another scorer took its place; what that one says is shown and decides nothing.
     """
     teller = Teller(step=step, method=_method(answers, k, prompt_set, decoding), nothing=_why_not(answers))
-    said = _Said(answers=answers, prompts=prompts, k=k)
-    cut = _too_much_cut(answers, k)
-    found = Measured()
+    late, unread = _too_late(answers), _unread(answers, k)
+    said = _Said(answers=answers, prompts=prompts, k=k, late=late)
+    found = Measured(lacking=late or unread)
     judges = partial(_toxicity, cards=cards)
     asked: list[tuple[Scorer, Part, Sequence[str], str]] = [(scorer, judges, toxicity.NAMES, groups.TOXICITY.metric)]
     for name, other in (others or {}).items():
@@ -109,13 +113,13 @@ def measure(
         asked.append((other, partial(_mean, name=name), (metric,), compared.metric))
     columns: dict[str, Sequence[Any]] = {}
     for each, part, names, gap in asked:
-        own = teller.by(each.name, undecided=(substituted if each is scorer else None) or cut)
+        own = teller.by(each.name, undecided=(substituted if each is scorer else None) or unread)
         try:
             readable, strange = _readable(said, each)
             own = replace(own, undecided=own.undecided or _too_foreign(strange, each))
             metrics, differences, scores = part(readable, each, own)
             if each is scorer:
-                metrics.append(_foreign(strange, scorer, own))
+                metrics.append(_foreign(strange, scorer, said.total(own)))
         except ScorerError as error:
             found.problems.append(str(error))
             found.metrics += own.none([*names, *([gap] if said.axes else [])], str(error), method=BROKE)
@@ -128,11 +132,20 @@ def measure(
     return found
 
 
-def _too_much_cut(answers: Answers, k: int) -> str | None:
-    """Return why nothing can be decided where much of what was said is not scored, None where it is."""
-    share = answers.truncated / max(1, k * len(answers.prompts))
-    unread = f"{share:.0%} of the continuations go on beyond {LONGEST:,} characters, unread"
-    return unread if share > MOST_UNREAD else None
+def _too_late(answers: Answers) -> str | None:
+    """Return why nothing can be decided of all prompts where some were not asked, None where all were."""
+    some = 0 < len(answers.prompts) < answers.asked
+    late = f"there was time for {len(answers.prompts)} of {answers.asked} prompts: allow more (max_seconds)"
+    return late if some else None
+
+
+def _unread(answers: Answers, k: int) -> str | None:
+    """Return why nothing can be decided where much was not said or not read, None where it was."""
+    amount = max(1, k * len(answers.prompts))
+    cut, empty = answers.truncated / amount, 1 - len(answers.said) / amount
+    if cut > MOST_UNREAD:
+        return f"{cut:.0%} of the continuations go on beyond {LONGEST:,} characters, unread"
+    return f"{empty:.0%} of the continuations say nothing" if MOST_EMPTY < empty < 1 else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +155,11 @@ class _Said:
     answers: Answers
     prompts: Sequence[Prompt]
     k: int
+    late: str | None = None
+
+    def total(self, teller: Teller) -> Teller:
+        """Return a teller for numbers over all prompts; groups are compared by those that all were asked."""
+        return replace(teller, undecided=teller.undecided or self.late)
 
     @property
     def axes(self) -> list[str]:
@@ -217,7 +235,7 @@ def _toxicity(said: _Said, scorer: Scorer, teller: Teller, *, cards: Sequence[Sc
     """Return what is known of toxicity, of groups, and the scores by name."""
     scores, alone = said.scored(scorer), scorer.score(said.answers.prompts)
     main = next(iter(scores.values()))
-    metrics = toxicity.toxicity(scores, alone, said.prompts, teller)
+    metrics = toxicity.toxicity(scores, alone, said.prompts, said.total(teller))
     differences: list[Disparity] = []
     if said.axes:
         masked = said.masked(scorer, main)
@@ -233,10 +251,18 @@ def _mean(said: _Said, scorer: Scorer, teller: Teller, *, name: str) -> Found:
     """Return the mean over prompts, of groups with identity terms masked, and the scores by name."""
     metric, compared = MEANS[name]
     rows = next(iter(said.scored(scorer).values()))
-    means = [sum(given) / len(given) for row in rows if (given := [score for score in row if score is not None])]
+    alike = toxicity.of_one_template(said.prompts) or list(map(str, range(len(rows))))
+    clusters: dict[str, list[float]] = {}
+    for row, key in zip(rows, alike, strict=False):
+        if given := [score for score in row if score is not None]:
+            clusters.setdefault(key, []).append(sum(given) / len(given))
+    means = [value for values in clusters.values() for value in values]
     mean = sum(means) / len(means) if means else None
-    interval = mean_interval(means, CONFIDENCE, low=scorer.low, high=scorer.high) if means else None
-    metrics = [teller.metric(metric, mean, interval, len(means))]
+    interval = None
+    if mean is not None:
+        told = clustered_mean(list(clusters.values()), CONFIDENCE, low=scorer.low, high=scorer.high)
+        interval = min(mean, told.low), max(mean, told.high)
+    metrics = [said.total(teller).metric(metric, mean, interval, len(clusters))]
     differences: list[Disparity] = []
     if said.axes:
         masked, alone = said.masked(scorer, rows), scorer.score(said.answers.prompts)

@@ -70,8 +70,15 @@ def _saved(folder: Path) -> tuple[Any, Any]:
     try:
         seq2seq = bool(getattr(AutoConfig.from_pretrained(folder, **where), "is_encoder_decoder", False))
         kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-        return kind.from_pretrained(folder, **where), AutoTokenizer.from_pretrained(folder, **where)
+        model, told = kind.from_pretrained(folder, output_loading_info=True, **where)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **where)
     except Exception as error:
         raise ModelError(
             f"{folder} cannot be loaded as a model with its tokenizer ({brief(error)}): save both there"
         ) from error
+    lost = sorted(map(str, [*told.get("missing_keys", ()), *told.get("mismatched_keys", ())]))
+    if lost:  # they would be filled at random, and the model would be another one
+        raise ModelError(
+            f"{folder} lacks {len(lost)} of the model's weights, such as {lost[0]}: save the whole model there"
+        )
+    return model, tokenizer

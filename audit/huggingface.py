@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -12,8 +13,10 @@ from .language_model import LanguageModel
 NEW_TOKENS = 32
 TOP_P = 0.9  # nucleus sampling as RealToxicityPrompts did it (Gehman et al. 2020)
 BATCH = 16  # windows of text that are read at once
-SAMPLED = {"do_sample": True, "top_p": TOP_P}
-LIKELIEST = {"do_sample": False, "top_p": None, "top_k": None, "temperature": None}
+# Whatever the model's own configuration says: all models are asked alike.
+PLAIN = {"num_beams": 1, "num_return_sequences": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+SAMPLED = PLAIN | {"do_sample": True, "top_p": TOP_P, "top_k": 0, "temperature": 1.0}
+LIKELIEST = PLAIN | {"do_sample": False, "top_p": None, "top_k": None, "temperature": None}
 
 
 def language_model(model: Any, tokenizer: Any) -> LanguageModel:
@@ -25,6 +28,8 @@ def language_model(model: Any, tokenizer: Any) -> LanguageModel:
             prompts are asked one by one.
     """
     causal = not model.config.is_encoder_decoder
+    # A copy, because asking changes how a tokenizer pads and cuts, and that would be saved with it.
+    tokenizer = copy.deepcopy(tokenizer)
     return LanguageModel(
         generate=partial(continuations, model, tokenizer),
         greedy=lambda prompts: continuations(model, tokenizer, prompts, **LIKELIEST),
@@ -62,11 +67,12 @@ def continuations(model: Any, tokenizer: Any, prompts: list[str], **decoding: An
 def _written(model: Any, tokenizer: Any, prompts: list[str], decoding: dict[str, Any]) -> list[str]:
     pads = tokenizer.pad_token_id is not None
     room = _room(model)
-    limit = {} if room is None else {"truncation": True, "max_length": max(1, room - NEW_TOKENS)}
+    new = NEW_TOKENS if room is None else max(1, min(NEW_TOKENS, room // 2))
+    limit = {} if room is None else {"truncation": True, "max_length": max(1, room - new)}
     asked = tokenizer(prompts, padding=pads, return_tensors="pt", **limit).to(model.device)
     ids, mask = asked["input_ids"], asked["attention_mask"]
     written = model.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=NEW_TOKENS, pad_token_id=tokenizer.pad_token_id,
+        input_ids=ids, attention_mask=mask, max_new_tokens=new, pad_token_id=tokenizer.pad_token_id,
         **decoding,
     )  # fmt: skip
     start = 0 if model.config.is_encoder_decoder else ids.shape[1]

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 SHORT_RUN = 20  # optimizer steps below which most rules cannot tell
 
-NO_GROUPS = 'no prompts about groups of people were asked: GenerationMonitor(groups=True)'
+NO_GROUPS = "no prompts about groups of people were asked: GenerationMonitor(groups=True)"
 NO_TEXTS = "no training texts were given: GenerationMonitor(train_texts=…)"
 # What a reader might take for granted and what no monitor of this version measures.
 NEVER_CHECKED = (
@@ -189,7 +189,8 @@ def _run(record: Record) -> Run:
     if run.status is RunStatus.RUNNING and not last.alive:
         notes.insert(0, "the process is gone and left no word: it was killed")
     for event in record.events("stopped", replayed=True):
-        notes.append(f"stopped at step {event['at_step']:,}: on_finding says so of {event['name']}")
+        told = event.get("reason") or f"on_finding says so of {event['name']}"
+        notes.append(f"stopped at step {event['at_step']:,}: {told}")
     return Run(
         id=run.id,
         parent=run.parent,

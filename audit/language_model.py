@@ -70,6 +70,20 @@ def bounded(call: Callable[P, R], seconds: float) -> Callable[P, R]:
     return limited
 
 
+def discreet(call: Callable[P, R]) -> Callable[P, R]:
+    """Return `call`, whose errors do not repeat what it was given: it may be training text or a secret."""
+
+    @wraps(call)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, its words are withheld
+            kept = error if isinstance(error, TimeoutError) else None
+            raise kept or RuntimeError(f"{type(error).__name__}, whose words may hold training text") from None
+
+    return told
+
+
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     """Raise `_Overtime` after some time, again and again, unless somebody else uses the alarm."""

@@ -74,10 +74,12 @@ def measure_likelihood(
     if not pairs:
         raise UsageError("there are no sentence pairs: give at least one")
     done = ask_likelihoods(pairs, log_likelihood, batch=batch, deadline=deadline)
-    teller = replace(teller, quality=Quality.MEASURED, scorer=None)
+    late = f"there was time for {len(done):,} of {len(pairs):,} pairs: allow more (max_seconds)"
+    undecided = late if len(done) < len(pairs) else None
+    teller = replace(teller, quality=Quality.MEASURED, scorer=None, undecided=teller.undecided or undecided)
     metrics = _told(done, replace(teller, method=_method(teller.method, len(done), len(pairs)))) if done else []
-    late = teller.none((SHARE,), "the time was over before any sentence pair was asked")
-    return LikelihoodFound(metrics=metrics or late, pairs=done, pairs_done=len(done), problems=_problems(done))
+    none = teller.none((SHARE,), "the time was over before any sentence pair was asked")
+    return LikelihoodFound(metrics=metrics or none, pairs=done, pairs_done=len(done), problems=_problems(done))
 
 
 def _method(before: str, done: int, asked: int) -> str:

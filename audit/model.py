@@ -125,6 +125,11 @@ class Metric(Document):
         return self.name, tuple(sorted(self.labels.items()))
 
 
+def doubted(metric: Metric, reason: str) -> Metric:
+    """Return a metric whose value is shown and decides nothing, with the reason; an earlier reason stays."""
+    return metric.model_copy(update={"quality": Quality.UNKNOWN, "reason": metric.reason or reason})
+
+
 def _reason_for(value: object) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"the value is {value}"

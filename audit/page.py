@@ -172,7 +172,7 @@ def _spoken(audit: Audit, reader: Reader, samples: Samples) -> list[Detail]:
     """Return what the report says of generated text beside metrics and charts."""
 
     def veiled(text: str) -> str:
-        return veil(text, samples, keep=PROMPT_KEPT)
+        return veil(text, samples, keep=0)  # training text, and what was learned of it
 
     texts = text_details(audit, reader, None if samples == "none" else veiled)
     found = [metric for metric in audit.metrics if _family_of(metric) == SPOKEN and not TOLD & metric.labels.keys()]

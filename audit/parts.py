@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import likelihood, memorisation, toxicity
 from .disparities import SENTIMENT, TOXICITY
 from .generation import MEANS, Measured
+from .language_model import discreet
 from .model import Metric, Quality
 from .telling import Teller
 
@@ -120,10 +121,11 @@ def _repeat(evaluation: Evaluation, found: Measured, teller: Teller, seconds: fl
     model, asked = evaluation.bounded(seconds), evaluation.questions
     if model.greedy is None:
         teller = replace(teller, method="continuations as generate draws them, which repeat less than greedy ones")
+    go_on = discreet(model.greedy or model.generate)
     with evaluation.isolated():
         repeated = memorisation.verbatim(
-            asked.train_texts or (), model.greedy or model.generate, teller=teller, held_out=asked.held_out_texts,
-            seed=asked.seed, deadline=time.monotonic() + seconds,
+            evaluation.corpus, go_on, teller=teller, held_out=asked.held_out_texts, seed=asked.seed,
+            deadline=time.monotonic() + seconds,
         )  # fmt: skip
     found.metrics += repeated.metrics
     found.events += [("repeated", asdict(example)) for example in repeated.examples]
@@ -133,9 +135,10 @@ def _recognise(evaluation: Evaluation, found: Measured, teller: Teller, seconds:
     """Add whether the model's loss tells texts that it was trained on from others."""
     told, asked = evaluation.bounded(seconds).log_likelihood, evaluation.questions
     assert told is not None  # noqa: S101 - else the part only says so
+    told = discreet(told)
     with evaluation.isolated():
         found.metrics += memorisation.membership(
-            asked.train_texts or (), asked.held_out_texts, told, teller=teller, seed=asked.seed,
+            evaluation.corpus, asked.held_out_texts, told, teller=teller, seed=asked.seed,
             deadline=time.monotonic() + seconds,
         )  # fmt: skip
 
@@ -144,6 +147,15 @@ def _expose(evaluation: Evaluation, found: Measured, teller: Teller, seconds: fl
     """Add how exposed planted secrets are."""
     told, asked = evaluation.bounded(seconds).log_likelihood, evaluation.questions
     assert told is not None  # noqa: S101 - else the part only says so
+    told = discreet(told)
+    texts = asked.train_texts
+    if texts is not None:
+        absent = [c for c in asked.canaries if not any(c.text in text for text in texts)]
+        if absent:
+            found.metrics += teller.none(
+                (memorisation.EXPOSURE,), f"{len(absent)} of {len(asked.canaries)} canaries stand in no training text"
+            )
+            return
     with evaluation.isolated():
         found.metrics += memorisation.canary_exposure(
             asked.canaries, told, teller=teller, seed=asked.seed, deadline=time.monotonic() + seconds

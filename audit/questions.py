@@ -77,8 +77,8 @@ class Questions:
         """
         _check_number("k", k, 1)
         _check_number("seed", seed, 0)
-        if not all(isinstance(canary, Canary) for canary in canaries):
-            raise UsageError(f"canaries must be a list of Canary, got {reprlib.repr(canaries)}")
+        if not isinstance(canaries, list | tuple) or not all(isinstance(canary, Canary) for canary in canaries):
+            raise UsageError("canaries must be a list of Canary")  # what was given may be a secret
         chosen, name = _named("prompts", given_prompts, prompts)
         return cls(
             prompts=chosen,
@@ -89,7 +89,7 @@ class Questions:
             groups=_groups(groups, chosen),
             pairs=_named("pairs", _pairs, pairs),
             train_texts=None if train_texts is None else _texts("train_texts", train_texts),
-            held_out_texts=_texts("held_out_texts", held_out_texts or ()),
+            held_out_texts=() if held_out_texts is None else _texts("held_out_texts", held_out_texts),
             canaries=tuple(canaries),
         )
 
@@ -100,7 +100,7 @@ class Questions:
 
     def facts(self) -> dict[str, JsonValue]:
         """Return what has to be the same for numbers to be comparable, in JSON-like types."""
-        texts = {
+        texts: dict[str, Sequence[str]] = {
             "adversarial": [prompt.text for prompt in self.adversarial],
             "groups": [prompt.text for prompt in self.groups],
             "pairs": [text for pair in self.pairs for text in (pair.more, pair.less, pair.unrelated)],
@@ -109,7 +109,7 @@ class Questions:
             "canaries": [canary.text for canary in self.canaries],
         }
         digests: dict[str, JsonValue] = {f"{name}_sha256": _digest(given) for name, given in texts.items() if given}
-        return {"k": self.k, "seed": self.seed, "prompts_sha256": self.sha256} | digests
+        return {**digests, "k": self.k, "seed": self.seed, "prompts_sha256": self.sha256}
 
 
 def _digest(texts: Iterable[str]) -> str:
@@ -169,8 +169,9 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
     """Return texts, or those in a file, one on each line or as the columns that prompts have."""
     if isinstance(given, str | os.PathLike):
         return tuple(prompt.text for prompt in _named(name, read_prompts, Path(given)))
-    if not isinstance(given, Sequence) or isinstance(given, bytes):
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
         raise UsageError(f"{name} must be a list of texts or a file, got {reprlib.repr(given)}")
+    given = tuple(given)
     for text in given:
         if not isinstance(text, str):
             raise UsageError(f"{name} must hold texts only, got {reprlib.repr(text)} among them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from .errors import UsageError
 from .huggingface import is_language_model, is_tokenizer, language_model
 from .language_model import Generate, LanguageModel, LogLikelihood
 
+TOKENS = ("inputs", "input_ids", "inputs_embeds", "idx", "tokens", "ids")  # names of what is no text
 WANTED = "generate(prompts), a model of Hugging Face with its tokenizer, a pipeline, or a LanguageModel"
 
 
@@ -18,18 +20,37 @@ def spoken_by(
     """Return what can be asked of the model in a module, None when it cannot generate.
 
     What is given comes first, then the module's own `generate(prompts)` and `log_likelihood(texts)`, then the model
-    of Hugging Face that is a child of the module, with the tokenizer that is one of its attributes.
+    of Hugging Face that is a child of the module, with the tokenizer that is one of its attributes. Where some of
+    the module is trained, only a child that is trained counts: a frozen one is a teacher or a reference.
+
+    Raises:
+        UsageError: There are several models or tokenizers, and nothing says which is meant.
     """
-    children = module.children() if callable(getattr(module, "children", None)) else ()
-    inner = next((child for child in children if is_language_model(child)), None)
-    tokenizer = next((value for value in getattr(module, "__dict__", {}).values() if is_tokenizer(value)), None)
-    found = None if inner is None or tokenizer is None else language_model(inner, tokenizer)
-    own = generate or _method(module, "generate")
-    likelihood = log_likelihood or _method(module, "log_likelihood")
+    own, likelihood = generate or _method(module, "generate"), log_likelihood or _method(module, "log_likelihood")
+    models = _models(module)
+    attributes = getattr(module, "__dict__", {}).values()
+    tokenizers = list({id(value): value for value in attributes if is_tokenizer(value)}.values())
+    if own is None and models and tokenizers and len(models) + len(tokenizers) > 2:
+        many = "language models" if len(models) > 1 else "tokenizers"
+        raise UsageError(
+            f"the module has several {many}: give generate= and log_likelihood= for the one that is meant"
+        )
+    found = language_model(models[0], tokenizers[0]) if len(models) == len(tokenizers) == 1 else None
     if own is not None:
         # Another way of generating need not be decoded as we would.
         found = LanguageModel(generate=own) if found is None else replace(found, generate=own, decoding="")
     return found if found is None or likelihood is None else replace(found, log_likelihood=likelihood)
+
+
+def _models(module: Any) -> list[Any]:
+    """Return the language models among a module's children; of a module that is trained, those that are."""
+    children = list(module.children()) if callable(getattr(module, "children", None)) else []
+    trained = any(parameter.requires_grad for child in children for parameter in child.parameters())
+    return [
+        child
+        for child in children
+        if is_language_model(child) and (not trained or any(each.requires_grad for each in child.parameters()))
+    ]
 
 
 def made_of(given: Any) -> LanguageModel:
@@ -58,5 +79,12 @@ def made_of(given: Any) -> LanguageModel:
 
 
 def _method(module: Any, name: str) -> Any:
+    """Return a method that takes texts; `generate` of Hugging Face's models takes tokens."""
     found = getattr(module, name, None)
-    return found if callable(found) else None
+    if not callable(found):
+        return None
+    try:
+        first = next(iter(inspect.signature(found).parameters), "")
+    except (TypeError, ValueError):  # nobody knows
+        return found
+    return None if first in TOKENS else found

@@ -95,12 +95,18 @@ def _sources(events: Sequence[Mapping[str, Any]], veil: Veil | None) -> Iterator
 def _source(place: int, event: Mapping[str, Any], veil: Veil | None) -> Grid:
     shown = veil or (lambda _: "")
     rows: list[tuple[str, ...]] = [
-        (shown(str(p["text"])), shown(str(p["shared"])), f"{p['place'] + 1:,}", f"{p['copies']:,}")
+        (
+            shown(str(p["text"])),
+            shown(str(p["shared"])),
+            f"{len(str(p['shared']).split()):,}",
+            f"{p['place'] + 1:,}",
+            f"{p['copies']:,}",
+        )
         for p in event.get("passages", ())
     ]
     return Grid(
         label=f"Answer {place}, toxicity {number(event.get('toxicity'))}: {shown(str(event['sample']))}",
-        head=("Training passage", "Longest run of shared words", "Text number", "Copies"),
+        head=("Training passage", "Longest run of shared words", "Words", "Text number", "Copies"),
         rows=rows,
         prose=True,
     )

@@ -15,18 +15,19 @@ from lightning.pytorch import LightningModule, Trainer
 from ..audit.asking import GenerateError
 from ..audit.change import CHANGE
 from ..audit.errors import UsageError
-from ..audit.evaluation import Evaluation
+from ..audit.evaluation import LONGEST_S, Evaluation
 from ..audit.generation import Measured, nothing
 from ..audit.language_model import Generate, LogLikelihood
 from ..audit.memorisation import Canary
-from ..audit.model import Metric
+from ..audit.model import Metric, doubted
 from ..audit.prompts import LabelledText
 from ..audit.prompts.readers import read_labelled
 from ..audit.questions import OURS, GivenPairs, GivenPrompts, GivenTexts, Questions
-from ..audit.scorers import EMBEDDED, Scorer, ScorerError
+from ..audit.scorers import EMBEDDED, Scorer, ScorerError, scorer_name
 from ..audit.scorers.foreign import honest_scorer, regard_scorer
 from ..audit.scoring import Scoring
 from ..audit.speaking import spoken_by
+from .averaging import averages
 from .isolation import isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 MOST_S = 30.0
 SHARE = 0.02  # of the fit's time
 LEAST_S = 2.0  # what a short fit may spend all the same
+AVERAGED = "the run averages its weights: those that were asked may be others than those that are saved"
 ALONE_S = 120.0  # most that rank zero may take while others wait for it: far below the time-out of a collective
 VALIDATION: Literal["validation"] = "validation"
 
@@ -157,12 +159,19 @@ class GenerationMonitor(Monitor):
         """Look, before the run, whether text can be generated and scored."""
         self._started, self._spent = time.monotonic(), 0.0
         self._asks, self._asked_at, self._alone = False, -1, trainer.world_size > 1
-        asked = [self.questions.sha256, self.questions.k, self.questions.seed, str(self.scorer)]
-        self._trend = Trend(self.resumed_progress(self.name), asked)
-        model = spoken_by(pl_module, generate=self.generate, log_likelihood=self.log_likelihood)
-        reason = sharded(trainer.strategy, pl_module)
+        asked = [self.questions.sha256, self.questions.k, self.questions.seed, scorer_name(self.scorer)]
+        callbacks = [self, *(self.session.callbacks if self.session else ())]  # the state is the lead's
+        held: dict[str, Any] = next(
+            (found for callback in callbacks if (found := callback.resumed_progress(self.name))), {}
+        )
+        self._trend = Trend(held, asked)
+        model, reason = None, sharded(trainer.strategy, pl_module)
+        try:
+            model = spoken_by(pl_module, generate=self.generate, log_likelihood=self.log_likelihood)
+        except UsageError as error:
+            reason = str(error)
         if model is None:
-            reason = "the module has no generate(prompts) method and none was given"
+            reason = reason or "the module has no generate(prompts) method and none was given"
         if reason or model is None or self.session is None:
             self.switch_off(reason)
             return
@@ -175,7 +184,13 @@ class GenerationMonitor(Monitor):
             scoring.preflight()
         except (ScorerError, UsageError) as error:
             raise MonitorError(str(error)) from error
-        self._evaluation = Evaluation(model, self.questions, scoring, isolated=partial(isolated, pl_module))
+        self._evaluation = Evaluation(
+            model,
+            self.questions,
+            scoring,
+            isolated=partial(isolated, pl_module),
+            longest_s=ALONE_S if self._alone else LONGEST_S,
+        )
         if self.every is not None:
             self._take(trainer)
 
@@ -223,6 +238,8 @@ class GenerationMonitor(Monitor):
             raise MonitorError(str(error)) from error
         if not any(metric.name == CHANGE for metric in found.metrics):
             found.metrics += self._trend.change(found, step)
+        if averages(trainer):
+            found.metrics = [doubted(metric, AVERAGED) for metric in found.metrics]
         self._note(found)
         log_samples(trainer.loggers, found.samples, step)
         for problem in found.problems:  # the metrics of that part are errors, the others stand
@@ -254,8 +271,8 @@ class GenerationMonitor(Monitor):
     ) -> None:
         """Ask every so many steps, where that is wanted."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if isinstance(self.every, int) and trainer.global_step % self.every == 0:
-            self._sample(trainer)
+        if isinstance(self.every, int) and trainer.global_step // self.every > self._asked_at // self.every:
+            self._sample(trainer)  # several optimizers step several times a batch
 
 
 def _validation(given: str | os.PathLike[str] | None) -> tuple[str, tuple[LabelledText, ...]] | None:

@@ -22,6 +22,10 @@ BATCH = 32
 PLACE = "{}"
 
 
+LEAST_BITS = 10
+FIRST = "a canary is likelier than all candidates: its exposure is at least this, and may be more"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canary:
     """A text with a secret, put into the training texts to see whether a model memorises it.
@@ -170,7 +174,17 @@ def _ranked(
     )  # fmt: skip
 
 
+def _doubt(ranks: Sequence[_Rank]) -> str | None:
+    """Return why no limit can be judged by an exposure, None where one can."""
+    short = next((rank for rank in ranks if rank.canary.bits < LEAST_BITS), None)
+    if short is not None:
+        return f"a secret of {short.canary.bits:.1f} bits cannot tell exposure from luck: {LEAST_BITS} are needed"
+    first = any(rank.above + rank.alike == 0 and not rank.whole for rank in ranks)
+    return FIRST if first else None
+
+
 def _told(rank: _Rank, teller: Teller) -> Metric:
+    teller = replace(teller, undecided=_doubt([rank]))
     place = f"place {1 + rank.above + rank.alike / 2:g} by likelihood among {rank.candidates + 1}"
     if rank.whole:
         method = f"{place}, which are all"
@@ -184,6 +198,7 @@ def _told(rank: _Rank, teller: Teller) -> Metric:
 
 def _highest(ranks: list[_Rank], teller: Teller) -> Metric:
     top = max(ranks, key=lambda rank: rank.exposure)
+    teller = replace(teller, undecided=_doubt(ranks))
     bounds = [rank.interval(1 - (1 - CONFIDENCE) / len(ranks)) for rank in ranks]
     interval = max(low for low, _ in bounds), max(high for _, high in bounds)
     first = "at least this: " if not top.whole and top.above + top.alike == 0 else ""

@@ -62,6 +62,7 @@ def membership(
     for (text, inside), likelihood in zip(texts, found, strict=False):
         losses[inside].append(-likelihood / len(text))
     late = f"time for {len(found)} of {len(texts)} texts" if len(found) < len(texts) else ""
+    own = replace(own, undecided=f"there was {late}: allow more (max_seconds)" if late else None)
     return _metrics(losses[True], losses[False], own, [part for part in (late, note) if part])
 
 

@@ -18,6 +18,7 @@ PREFIX = 200  # characters given, about the 50 tokens of Carlini et al. 2022
 WORD = 50  # characters beyond, within which the word that they end in must end
 REPEATED = 50  # characters that must be repeated
 EXAMPLES = 10
+MOST_UNTOLD = 0.05  # share of continuations that may be too short to tell
 BATCH = 8
 
 _SPACE = re.compile(r"\s")
@@ -119,7 +120,7 @@ def _share(
         f"greedy continuations of {len(asked)} {kind} passages from {PREFIX} characters on: the next {REPEATED} are"
         f" theirs, white space and case aside{_missing(len(asked), len(drawn), short)}{note}"
     )
-    metric = _metric(teller, told, method)
+    metric = _metric(replace(teller, undecided=_doubt(told, len(drawn))), told, method)
     found = [one.repeat for one in told if one.repeat and metric.value is not None]
     return metric, found[:EXAMPLES]
 
@@ -160,6 +161,15 @@ def _metric(teller: Teller, told: Sequence[_Told], method: str) -> Metric:
     low, _ = proportion_interval(again, n, CONFIDENCE)
     _, high = proportion_interval(again + untold, n, CONFIDENCE)
     return teller.metric(VERBATIM, again / n, (low, high), n, method=method)
+
+
+def _doubt(told: Sequence[_Told], drawn: int) -> str | None:
+    """Return why no limit can be judged by a share, None where one can."""
+    if len(told) < drawn:
+        return f"there was time for {len(told)} of {drawn} passages: allow more (max_seconds)"
+    untold = sum(one.agrees for one in told)
+    agree = f"{untold} of {len(told)} continuations agree as far as they go, but end before {REPEATED} characters"
+    return agree if untold > MOST_UNTOLD * len(told) else None
 
 
 def _missing(asked: int, drawn: int, short: int) -> str:

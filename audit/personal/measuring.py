@@ -12,8 +12,18 @@ from ..telling import CONFIDENCE, Teller
 from .patterns import KINDS, PersonalError, personal_data
 
 SHARE = "generation.personal_data_share"
+TAIL = 6  # last digits of a number by which it is looked for
 BORDER = 60  # characters at the end of a prompt with which an item may begin that a continuation ends
 
+
+class _OnlyDigits(dict[int, None]):
+    """A table for `str.translate` that leaves ASCII digits alone."""
+
+    def __missing__(self, point: int) -> int | None:
+        return point if 48 <= point <= 57 else None
+
+
+ONLY_DIGITS = _OnlyDigits()
 Item = tuple[str, str]  # kind and item
 Items = frozenset[Item]
 
@@ -84,13 +94,23 @@ def _items(text: str) -> Items:
 def _standing(wanted: set[Item], texts: Iterable[str]) -> set[Item]:
     """Return those of `wanted` that stand in the texts, which are read until all were found."""
     found: set[Item] = set()
+    addresses = [item for kind, item in wanted if kind == "e-mail"]
+    digits = [tail for _, item in wanted if (tail := item.translate(ONLY_DIGITS)[-TAIL:])]
     for place, text in enumerate([texts] if isinstance(texts, str) else texts):
         if not isinstance(text, str):
             raise UsageError(f"training text {place} is of type {type(text).__name__}: give strings")
-        found |= wanted & _items(text)
+        if _may_hold(text, addresses, digits):
+            found |= wanted & _items(text)
         if len(found) == len(wanted):
             break
     return found
+
+
+def _may_hold(text: str, addresses: Sequence[str], digits: Sequence[str]) -> bool:
+    """Return whether an item may stand in a text: a look that is a hundred times faster than finding it."""
+    small = text.lower() if addresses else ""
+    bare = text.translate(ONLY_DIGITS) if digits else ""
+    return any(address in small for address in addresses) or any(tail in bare for tail in digits)
 
 
 def _share(found: Sequence[Sequence[Items | None]], teller: Teller, only: Set[Item] | None = None) -> Metric:

@@ -148,5 +148,5 @@ def _corrected(case: Case) -> dict[str, float]:
 
 def _p(above: int, pairs: int) -> float:
     """Return the chance that at least so many of the pairs fall one way when both are alike (binomial, exact)."""
-    ways = sum(math.comb(pairs, count) for count in range(above, pairs + 1))
-    return ways / int(2**pairs)
+    logs = (math.lgamma(pairs + 1) - math.lgamma(n + 1) - math.lgamma(pairs - n + 1) for n in range(above, pairs + 1))
+    return min(1.0, sum(math.exp(log - pairs * math.log(2)) for log in logs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..formats import number, percent
+from ..memorisation.canaries import FIRST
 from ..model import Confidence, Evidence, Metric, Mitigation, Severity
 from .case import Case
 from .declaration import CannotTellError, Fault, rule
@@ -139,7 +140,9 @@ def canary_exposed(case: Case, threshold: float) -> Fault | None:
     References:
         Carlini et al. 2019, The Secret Sharer: Evaluating and Testing Unintended Memorization in Neural Networks.
     """
-    metric = decided(case, EXPOSURE)
+    metric = case.metric(EXPOSURE)
+    if metric is None or metric.reason != FIRST:  # an exposure of at least so much is known
+        metric = decided(case, EXPOSURE)
     if metric.value is None or metric.value < threshold:
         _check_seen(metric, threshold)
         return None

@@ -42,6 +42,8 @@ def shown(samples: list[Sample]) -> tuple[Evidence, ...]:
 
 def _worst(sample: Sample) -> str:
     texts, scores = sample.get("continuations"), sample.get("toxicity")
+    if sample.get("personal"):
+        return "(withheld: the sample holds personal data)"
     if not isinstance(texts, list) or not isinstance(scores, list):
         return ""
     pairs = [(s, t) for s, t in zip(scores, texts, strict=False) if isinstance(s, int | float)]

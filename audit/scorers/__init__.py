@@ -120,6 +120,13 @@ def brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
+def scorer_name(choice: Any) -> str:
+    """Return a name for what `load_scorer` takes, the same in every process."""
+    if isinstance(choice, str | None):
+        return choice or EMBEDDED
+    return str(getattr(choice, "name", None) or getattr(choice, "__qualname__", None) or type(choice).__qualname__)
+
+
 def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     """Return the toxicity scorer that `choice` means.
 

@@ -13,7 +13,7 @@ from groundwire.audit.asking import GenerateError
 from groundwire.audit.errors import UsageError
 from groundwire.audit.generation import Measured
 from groundwire.audit.memorisation import Canary
-from groundwire.audit.model import BROKE, Metric
+from groundwire.audit.model import BROKE, Metric, Quality
 from groundwire.audit.prompts import Prompt, SentencePair
 from groundwire.audit.questions import Questions
 
@@ -31,12 +31,13 @@ def whole(found: Any, seconds: float = 20) -> tuple[Measured, dict[tuple[str, An
 
 def test_everything_that_was_wanted_is_measured_once() -> None:
     speaker = model(greedy=remembering, log_likelihood=likelihood)
-    asked = {"train_texts": TRAINED, "held_out_texts": HELD_OUT, "canaries": [SECRET], "pairs": PAIRS}
+    trained = [*TRAINED, SECRET.text]
+    asked = {"train_texts": trained, "held_out_texts": HELD_OUT, "canaries": [SECRET], "pairs": PAIRS}
     found, metrics = whole(evaluation(speaker, adversarial=True, **asked))
     assert found.problems == []
     assert metrics["memorisation.verbatim_share", ()].value == 1.0
     assert metrics["memorisation.verbatim_share", (("texts", "held out"),)].value == 0.0
-    assert metrics["memorisation.membership_auc", ()].value == 1.0
+    assert (metrics["memorisation.membership_auc", ()].value or 0) > 0.95
     assert metrics["memorisation.canary_exposure", ()].value is not None
     assert metrics["likelihood.stereotype_share", ()].value == 1.0
     assert metrics["generation.adversarial_toxicity", ()].value == 0.0
@@ -59,6 +60,45 @@ def test_without_likelihoods_what_needs_them_is_unknown(asked: Any) -> None:
     name = "memorisation.membership_auc" if "train_texts" in asked else "memorisation.canary_exposure"
     assert metrics[name, ()].value is None
     assert "give log_likelihood(texts)" in (metrics[name, ()].reason or "")
+
+
+def test_a_canary_that_was_never_planted_is_unknown() -> None:
+    _, metrics = whole(evaluation(model(log_likelihood=likelihood), train_texts=TRAINED, canaries=[SECRET]))
+    assert metrics["memorisation.canary_exposure", ()].value is None
+    assert "stand in no training text" in (metrics["memorisation.canary_exposure", ()].reason or "")
+
+
+def test_errors_do_not_repeat_training_text() -> None:
+    def telling(texts: list[str]) -> Any:
+        raise KeyError(texts[0])
+
+    speaker = model(greedy=telling, log_likelihood=telling)
+    found, metrics = whole(evaluation(speaker, train_texts=TRAINED, held_out_texts=HELD_OUT))
+    said = " ".join([*found.problems, *(metric.reason or "" for metric in metrics.values())])
+    assert "KeyError" in said
+    assert not [
+        word for text in TRAINED for word in text.split()[:5] if any(c.isdigit() for c in word) and word in said
+    ]
+
+
+def test_what_there_was_no_time_for_decides_nothing() -> None:
+    def slow(prompts: list[str]) -> list[str]:
+        time.sleep(0.1)
+        return ["a calm day"] * len(prompts)
+
+    _, metrics = whole(evaluation(model(generate=slow)), seconds=0.25)
+    told = metrics["generation.toxicity_probability", ()]
+    assert told.value == 0.0
+    assert told.quality is Quality.UNKNOWN
+    assert "allow more" in (told.reason or "")
+    assert metrics["generation.personal_data_share", ()].quality is Quality.UNKNOWN
+
+
+def test_a_model_that_mostly_says_nothing_decides_nothing() -> None:
+    silent = model(generate=lambda prompts: ["fine", *[""] * (len(prompts) - 1)])
+    _, metrics = whole(evaluation(silent))
+    assert metrics["generation.toxicity_probability", ()].quality is Quality.UNKNOWN
+    assert "say nothing" in (metrics["generation.toxicity_probability", ()].reason or "")
 
 
 def test_without_held_out_texts_membership_is_unknown() -> None:

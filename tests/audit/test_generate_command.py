@@ -150,3 +150,9 @@ def test_a_saved_model_is_loaded_from_its_folder(release: Release, tmp_path: Pat
     assert weights["path"].endswith("model.safetensors")
     metrics = {metric["name"]: metric for metric in audit["metrics"] if not metric["labels"]}
     assert metrics["likelihood.stereotype_share"]["checkpoint"] == weights["path"]
+    broken = transformers.AutoModelForCausalLM.from_config(size)
+    state = {f"lost.{name}": value for name, value in broken.state_dict().items()}
+    broken.save_pretrained(tmp_path / "saved", state_dict=state)
+    done = release.command("generate", "-m", "saved", "-p", "prompts.txt")
+    assert done.code == 3
+    assert "of the model's weights" in done.err

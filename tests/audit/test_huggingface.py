@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from groundwire.audit.errors import UsageError
 from groundwire.audit.huggingface import continuations, language_model, log_likelihood
 from groundwire.audit.speaking import spoken_by
 from torch import nn
@@ -156,6 +157,71 @@ def test_adapters_that_transformers_has_added_are_too() -> None:
     with found.base():
         assert log_likelihood(lm, tokenizer, ["abcabc"]) == pytest.approx(before, rel=1e-5)
     assert log_likelihood(lm, tokenizer, ["abcabc"]) != pytest.approx(before, rel=1e-3)
+
+
+def test_a_frozen_model_beside_a_trained_one_is_not_asked() -> None:
+    class Distilling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.teacher, self.student, self.tok = model(), model(), Letters(end=".").real
+            self.teacher.requires_grad_(False)
+            with torch.no_grad():
+                self.student.lm_head.weight.mul_(3.0)
+
+    module = Distilling()
+    found = spoken_by(module)
+    assert found is not None
+    assert found.log_likelihood is not None
+    assert found.log_likelihood(["abc"]) == log_likelihood(module.student, module.tok, ["abc"])
+    module.teacher.requires_grad_(True)
+    with pytest.raises(UsageError, match="several language models"):
+        spoken_by(module)
+    given = spoken_by(module, generate=lambda prompts: prompts)
+    assert given is not None
+    assert given.log_likelihood is None  # nobody knows of which
+
+
+def test_generate_of_tokens_is_not_taken_for_one_of_texts() -> None:
+    module = Module(Letters(end=".").real)
+    module.generate = lambda input_ids, **options: module.lm.generate(input_ids, **options)  # type: ignore[assignment]
+    found = spoken_by(module)
+    assert found is not None
+    assert len(found.generate(["abc"])) == 1
+    assert spoken_by(model()) is None
+
+
+def test_the_models_own_configuration_does_not_change_how_it_is_asked() -> None:
+    lm, tokenizer = model(), Letters(end=".").real
+    asked = language_model(lm, tokenizer)
+    assert asked.greedy is not None
+    torch.manual_seed(0)
+    before = asked.greedy(["abc"]), asked.generate(["abc"])
+    lm.generation_config.update(
+        num_beams=3, repetition_penalty=5.0, no_repeat_ngram_size=1, num_return_sequences=2, top_k=2, temperature=0.1
+    )
+    torch.manual_seed(0)
+    assert (asked.greedy(["abc"]), asked.generate(["abc"])) == before
+
+
+def test_a_model_with_a_short_context_is_asked_all_the_same() -> None:
+    torch.manual_seed(0)
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 16}
+    lm = transformers.AutoModelForCausalLM.from_config(
+        transformers.GPT2Config(vocab_size=13, bos_token_id=1, eos_token_id=1, **sizes)
+    ).eval()
+    asked = language_model(lm, Letters(end=".").real)
+    assert len(asked.generate(["abcdefghij" * 3, "a"])) == 2
+
+
+def test_a_tokenizer_is_saved_as_it_was(tmp_path: Any) -> None:
+    tokenizer = Letters(pad=None, end=".").real
+    tokenizer.save_pretrained(tmp_path / "before")
+    language_model(model(), tokenizer).generate(["abc", "a"])
+    tokenizer.save_pretrained(tmp_path / "after")
+    files = ("tokenizer.json", "tokenizer_config.json")
+    assert [(tmp_path / "before" / name).read_text() for name in files] == [
+        (tmp_path / "after" / name).read_text() for name in files
+    ]
 
 
 def test_without_a_tokenizer_or_a_model_there_is_none() -> None:

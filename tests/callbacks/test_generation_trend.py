@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from groundwire.audit.record import Record
-from groundwire.callbacks import GenerationMonitor
-from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
+from groundwire.callbacks import AuditCallback, GenerationMonitor
+from material import Adversarial, Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 from torch import Tensor
 
 
@@ -155,3 +155,43 @@ def test_others_do_not_wait_long_for_rank_zero() -> None:
 def test_a_wrong_interval_is_named(every: Any) -> None:
     with pytest.raises(ValueError, match="every must be"):
         GenerationMonitor(every=every)
+
+
+def test_a_resumed_run_compares_with_what_was_said_before_its_first_step(tmp_path: Path) -> None:
+    def audit() -> AuditCallback:
+        return AuditCallback(
+            carbon=None, report=False, generation=GenerationMonitor(scorer=by_word, every=12, max_seconds=60)
+        )
+
+    first = audit()
+    runner = trainer(tmp_path, first, max_epochs=1, enable_checkpointing=True)
+    fit(runner, Souring())
+    path = runner.checkpoint_callback.best_model_path or str(next(tmp_path.rglob("*.ckpt")))
+    second = audit()
+    fit(trainer(tmp_path, second, max_epochs=3), Souring(), ckpt_path=path)
+    change = metrics_of(audit_of(second.folder))["generation.toxicity_change"]
+    assert "step 0" in change["method"]
+    assert change["value"] > 0.1
+
+
+def test_where_weights_are_averaged_nothing_is_decided(tmp_path: Path) -> None:
+    from lightning.pytorch.callbacks import StochasticWeightAveraging
+
+    monitor = GenerationMonitor(scorer=by_word, max_seconds=60)
+    averaging = StochasticWeightAveraging(swa_lrs=0.01, swa_epoch_start=1)
+    fit(trainer(tmp_path, monitor, averaging, max_epochs=3), Souring())
+    metric = metrics_of(audit_of(monitor.folder))["generation.toxicity_probability"]
+    assert metric["value"] is not None
+    assert metric["quality"] == "unknown"
+    assert "averages its weights" in metric["reason"]
+
+
+def test_several_optimizers_do_not_hide_a_sampling(tmp_path: Path) -> None:
+    class Pair(Adversarial):
+        def generate(self, prompts: list[str]) -> list[str]:
+            return ["good day"] * len(prompts)
+
+    monitor = GenerationMonitor(scorer=by_word, every=5, max_seconds=60)
+    fit(trainer(tmp_path, monitor, max_epochs=1), Pair())
+    steps = Record.open(monitor.folder or "").series("generation.toxicity_probability").step.tolist()
+    assert steps[:5] == [0, 6, 10, 16, 20]
