@@ -254,7 +254,8 @@ def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
         told.append(NotChecked(what="group disparity", reason=NO_GROUPS))
     if not any(metric.name.startswith("memorisation.") for metric in metrics):
         told.append(NotChecked(what="memorisation of training text", reason=NO_TEXTS))
-    nulls = [NotChecked(what=m.name, reason=m.reason or "") for m in metrics if m.value is None and not m.labels]
+    missing = [metric for metric in metrics if metric.value is None and not metric.labels]
+    nulls = [NotChecked(what=m.name, reason=m.reason or "") for m in missing if not m.name.startswith("forecast.")]
     return list({item.what: item for item in (*told, *nulls, *NEVER_CHECKED)}.values())
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from . import registry
+from . import price, registry, returns
 from .model import Metric, Quality
 from .record import Record, Series
 
@@ -121,21 +121,43 @@ def _overfitting(record: Record) -> Iterator[Metric]:
         "n": probe.get("train", 0) + probe.get("val", 0) or None,
         "confidence": CONFIDENCE if low is not None else None,
     }
-    method = (
-        f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}; Welch interval over batches"
-    )
+    method = _gap_method(probe)
     gap, base = float(gaps.value[-1]), float(train.value[-1])
     yield _metric("overfitting.gap", gap, low=low, high=high, method=method, **common)
     scaled = [None if end is None or base <= 0 else end / base for end in (gap, low, high)]
     reason = None if base > 0 else f"the training loss is {base:g}, a ratio to it means nothing"
     relative = {"method": f"{method}, divided by the training loss", "reason": reason}
     yield _metric("overfitting.gap_relative", scaled[0], low=scaled[1], high=scaled[2], **common | relative)
+    yield from _labelled_gaps(record)
     finite = np.where(np.isfinite(loss.value), loss.value, np.inf)
     best = int(loss.step[int(finite.argmin())]) if np.isfinite(loss.value).any() else None
     exact = {"n": len(loss), "confidence": None, "step": best, "method": "lowest validation loss"}
     reason = None if best is not None else "no validation loss was finite"
     value = None if best is None else float(best)
     yield _metric("overfitting.best_step", value, **common | exact | {"reason": reason})
+
+
+def _gap_method(probe: dict[str, Any]) -> str:
+    source = f", training probe of {probe['source']}" if probe.get("source") else ""
+    loaders = f", first of {probe['loaders']} validation loaders" if probe.get("loaders", 1) > 1 else ""
+    over = probe.get("interval", "Welch interval over batches")
+    return f"eval mode, same weights, loss {probe.get('quantity', 'of validation_step')}{source}{loaders}; {over}"
+
+
+def _labelled_gaps(record: Record) -> Iterator[Metric]:
+    """Yield the last gap of each further validation loader and of each metric."""
+    told = sorted(record.events("overfitting.gaps"), key=lambda event: -event["rank"])  # the lowest rank's count
+    last = {str(row["labels"]): (event["step"], row) for event in told for row in event["rows"]}
+    for step, row in last.values():
+        yield Metric(
+            name="overfitting.gap", value=float(row["value"]), unit=row["unit"], low=_end(row["low"]),
+            high=_end(row["high"]), confidence=None if row["low"] is None else CONFIDENCE, n=row["n"],
+            quality=Quality.MEASURED, method=row["method"], monitor="overfitting", labels=row["labels"], step=step,
+        )  # fmt: skip
+
+
+def _end(told: Any) -> float | None:
+    return None if told is None else float(told)
 
 
 def _value_at(series: Series, step: int) -> float | None:
@@ -181,14 +203,20 @@ def _logged(record: Record) -> Iterator[Metric]:
             )  # fmt: skip
 
 
-Compute = Callable[[Record], Iterator[Metric]]
+def _ledger(record: Record) -> dict[str, Metric]:
+    """Return the totals of the energy ledger by name."""
+    return {metric.name: metric for metric in _carbon(record) if not metric.labels}
+
+
+Compute = Callable[[Record], Iterable[Metric]]
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Compute]] = {
     "carbon": (("carbon.energy_kwh", "carbon.emissions_kg", "carbon.duration_s"), _carbon),
     "overfitting": (
-        ("overfitting.gap", "overfitting.gap_relative", "overfitting.best_step"),
-        _overfitting,
+        ("overfitting.gap", "overfitting.gap_relative", "overfitting.best_step", *price.NAMES),
+        lambda record: (*_overfitting(record), *price.measure(record, _ledger(record))),
     ),
+    "forecast": (returns.NAMES, lambda record: returns.measure(record, _ledger(record))),
     "gradient": (("gradient.norm_p95", "gradient.nonfinite_steps"), _gradient),
     "generation": (("generation.toxicity_probability", "generation.expected_max_toxicity"), _generation),
 }

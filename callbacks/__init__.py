@@ -3,16 +3,20 @@
 from .activations import ActivationMonitor
 from .audit import AuditCallback
 from .carbon import CarbonMonitor
+from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
 from .monitor import Monitor
 from .optimizers import OptimizerMonitor
 from .overfitting import OverfittingMonitor
+from .stopping import EarlyStoppingByGap
 
 __all__ = [
     "ActivationMonitor",
     "AuditCallback",
     "CarbonMonitor",
+    "EarlyStoppingByGap",
+    "ForecastMonitor",
     "GenerationMonitor",
     "GradientMonitor",
     "Monitor",

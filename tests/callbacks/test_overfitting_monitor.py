@@ -135,7 +135,65 @@ def test_batches_that_the_step_overwrites_were_copied_before(tmp_path: Path) -> 
     assert torch.isfinite(torch.from_numpy(series.value)).all()
 
 
-@pytest.mark.parametrize("option", [{"batches": 1}, {"batches": True}, {"monitor": 3}])
+class Noisy(Returning):
+    """Augments in training only, as many do."""
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return (batch[0] + 5, batch[1]) if self.trainer.training else batch
+
+
+def test_the_probe_is_drawn_from_the_loader_that_is_given(tmp_path: Path) -> None:
+    clean = loader(80, seed=3)
+    monitor, module = OverfittingMonitor(train_eval_dataloader=clean), Noisy()
+    fit(trainer(tmp_path, monitor), module, loader(64), loader(64, seed=5))
+    module.eval()
+    with torch.no_grad():
+        expected = sum(float(module.loss(batch)) for batch in list(clean)[:8]) / 8
+    record = Record.open(monitor.folder or "")
+    assert record.series("overfitting.train_loss").value[-1] == pytest.approx(expected, abs=1e-5)
+    assert (
+        "training probe of train_eval_dataloader" in metrics_of(audit_of(monitor.folder))["overfitting.gap"]["method"]
+    )
+
+
+def test_the_given_loader_is_read_once_and_closed(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            opened.append("open")
+            try:
+                yield from (data(200)[index] for index in range(200))
+            finally:
+                opened.append("closed")
+
+    monitor = OverfittingMonitor(train_eval_dataloader=DataLoader(Stream(), batch_size=8))
+    fit(trainer(tmp_path, monitor, max_epochs=4), Classifier())
+    assert opened == ["open", "closed"]
+    assert len(Record.open(monitor.folder or "").series("overfitting.gap")) == 4
+
+
+def test_a_loader_that_holds_too_little_or_trains_is_refused(tmp_path: Path) -> None:
+    short, train = OverfittingMonitor(train_eval_dataloader=loader(8)), loader()
+    fit(trainer(tmp_path, short), Classifier())
+    assert "gives 1 of at least 2 batches" in monitors_of(audit_of(short.folder))["overfitting"]["reason"]
+    same = OverfittingMonitor(train_eval_dataloader=train)
+    fit(trainer(tmp_path, same), Classifier(), train, loader(24))
+    assert "is the training loader itself" in monitors_of(audit_of(same.folder))["overfitting"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"batches": 1},
+        {"batches": True},
+        {"monitor": 3},
+        {"train_eval_dataloader": 3},
+        {"train_eval_dataloader": iter([1])},
+        {"train_eval_dataloader": DataLoader(data(), num_workers=1, persistent_workers=True)},
+        {"metrics": "val_acc"},
+    ],
+)
 def test_wrong_options_are_named(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
         OverfittingMonitor(**option)
