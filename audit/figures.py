@@ -9,6 +9,7 @@ import numpy as np
 from . import registry
 from .charts import Area, Floats, Line, LineChart, PanelPlan, Table, decimate, line_chart, prefers_log
 from .curves import Curve, Reader, story, thinned
+from .forecastcharts import outlook
 from .formats import count, interval, number
 from .groupviews import quantity
 from .model import Audit, Evidence, Metric
@@ -49,6 +50,7 @@ def overfitting(reader: Reader, audit: Audit) -> Iterator[Chart]:
     gap = reader.curve("overfitting.gap")
     if gap.drawable:
         yield _gap(gap, reader.curve("overfitting.gap_low"), reader.curve("overfitting.gap_high"), marks)
+    yield from outlook(reader, audit)
 
 
 def _losses(train: Curve, val: Curve, marks: Marks) -> Chart:

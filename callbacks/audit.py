@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from .activations import ActivationMonitor
 from .carbon import CarbonMonitor
+from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
 from .monitor import Monitor
@@ -30,6 +31,7 @@ class AuditCallback(Monitor):
     Args:
         carbon: Energy and emissions; None leaves them out.
         overfitting: The generalisation gap; None leaves it out.
+        forecast: What more steps would give, and forecasts to be scored by what happens; None leaves them out.
         gradient: Gradient health; None leaves it out.
         activation: What goes into layers and what activations let through; None leaves it out.
         optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
@@ -56,6 +58,7 @@ class AuditCallback(Monitor):
         *,
         carbon: CarbonMonitor | Literal["auto"] | None = AUTO,
         overfitting: OverfittingMonitor | Literal["auto"] | None = AUTO,
+        forecast: ForecastMonitor | Literal["auto"] | None = AUTO,
         gradient: GradientMonitor | Literal["auto"] | None = AUTO,
         activation: ActivationMonitor | Literal["auto"] | None = AUTO,
         optimizer: OptimizerMonitor | Literal["auto"] | None = AUTO,
@@ -78,6 +81,7 @@ class AuditCallback(Monitor):
         chosen = (
             _part("carbon", carbon, CarbonMonitor),
             _part("overfitting", overfitting, OverfittingMonitor),
+            _part("forecast", forecast, ForecastMonitor),
             _part("gradient", gradient, GradientMonitor),
             _part("activation", activation, ActivationMonitor),
             _part("optimizer", optimizer, OptimizerMonitor),

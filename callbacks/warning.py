@@ -46,6 +46,10 @@ class Watch:
         while table == "steps" and sum(map(len, kept[1:])) > WINDOW:
             kept.pop(0)
 
+    def taken(self, table: str) -> list[Rows]:
+        """Return what was kept of a table."""
+        return list(self._rows.get(table, ()))
+
     def told(self, kind: str) -> bool:
         """Return whether an event of this kind has come before."""
         return any(event["kind"] == kind for event in self._events)

@@ -122,20 +122,6 @@ class Case:
             return False
         return bool(columns) and any(len(self.series(name, c)) for c in (None, columns[0]))
 
-    def energy_after(self, step: int) -> tuple[float, float] | None:
-        """Return the energy (kWh) spent after `step` and its share of the whole, from the run's own meter."""
-        energy = self.series("carbon.energy_kwh")
-        if len(energy) < 2:
-            return None
-        # The meter of each attempt begins at zero.
-        spans = np.diff(energy.value, prepend=0.0)
-        value = np.cumsum(np.where(spans < 0, energy.value, spans))
-        total = float(value[-1])
-        if total <= 0:
-            return None
-        spent = float(np.interp(step, [0, *energy.step], [0.0, *value]))
-        return total - spent, 1 - spent / total
-
 
 def nice(value: float, digits: int = 2) -> float:
     """Return a value rounded to what a person would set."""

@@ -6,7 +6,10 @@ import itertools
 
 import numpy as np
 
-from ..model import Confidence, Evidence, Mitigation, Severity
+from ..beststep import FEWEST as PRICED
+from ..beststep import UnclearError
+from ..model import Confidence, Evidence, Metric, Mitigation, Severity
+from ..price import Price, in_words, price
 from ..record import Series
 from .case import Case, nice
 from .declaration import CannotTellError, Fault, rule
@@ -36,18 +39,37 @@ def _regularise(case: Case, fault: Fault) -> Mitigation | None:
 
 
 def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
-    """Recommend the step with the lowest validation loss, priced by the run's own meter."""
-    best = fault.step or 1
-    saved = case.energy_after(best)
-    share = 1 - best / max(case.steps, 1)
-    price = f" and saves {saved[0]:.3g} kWh ({saved[1]:.0%})" if saved else f" and saves {share:.0%} of the steps"
+    """Recommend the step with the lowest validation loss, priced by the run's own ledger."""
+    best, found = fault.step or 1, _price(case)
+    if found is not None and found.steps:
+        stop = found.best.step
+        text = f"Stop at step {stop:,}, as EarlyStopping(patience={found.patience}) would soon after"
+        kept = f"the validation loss of the best step, within ± {found.best.within:.2g}"
+        saved = f"{found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}"
+    else:
+        stop, kept = best, "the best validation loss of this run"
+        text = f"Stop at step {best:,}, where the validation loss was lowest"
+        saved = f"{1 - best / max(case.steps, 1):.0%} of the steps"
     return Mitigation(
-        text=f"Stop at step {best:,}, where the validation loss was lowest, or keep that checkpoint.",
-        settings={"trainer.max_steps": best},
-        gain=f"keeps the best validation loss of this run{price}",
+        text=f"{text}, or keep that checkpoint.",
+        settings={"trainer.max_steps": stop},
+        gain=f"keeps {kept} and saves {saved}",
         cost="none",
         source="Prechelt 1998, Early Stopping: But When?",
     )
+
+
+def _totals(case: Case) -> dict[str, Metric]:
+    names = ("carbon.energy_kwh", "carbon.emissions_kg")
+    return {name: total for name in names if (total := case.metric(name)) is not None}
+
+
+def _price(case: Case) -> Price | None:
+    """Return what the steps after the best one cost; None where no best step can be told."""
+    try:
+        return price(case)
+    except UnclearError:
+        return None
 
 
 def _more_data(case: Case, fault: Fault) -> Mitigation:
@@ -127,7 +149,8 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     What it detects:
         More than `threshold` per cent of the steps came after the step with the lowest validation loss, over
         at least three validations; the last third of them has a mean more than 2 % above the loss around the
-        lowest one, and the loss has risen over three successive strips.
+        lowest one, and the loss has risen over three successive strips. The price is that of the steps after the
+        first whose validation loss was the lowest within one standard error.
 
     Why it matters:
         Those steps cost energy, time and money, and the model got worse.
@@ -149,10 +172,10 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     after = 100 * (1 - float(step[best]) / max(case.steps, 1))
     if raised <= 2 or after <= threshold or not _rises(value[best:]):
         return None
-    saved = case.energy_after(int(step[best]))
-    price = f", {saved[0]:.3g} kWh" if saved else ""
+    found = _require_price(case, step.size)
+    told = f", {found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}" if found else ""
     return Fault(
-        summary=f"{after:.0f} % of the steps came after the best one ({int(step[best]):,}{price}).",
+        summary=f"{after:.0f} % of the steps came after the best one ({int(step[best]):,}){told}.",
         evidence=(
             Evidence(summary="steps after the lowest validation loss", step=int(step[best]),
                      series="overfitting.val_loss", value=after, limit=threshold, unit="%"),
@@ -160,6 +183,20 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
         confidence=Confidence.HIGH if raised > 5 else Confidence.MEDIUM,
         step=int(step[best]),
     )  # fmt: skip
+
+
+def _require_price(case: Case, validations: int) -> Price | None:
+    """Return the price; None of too few validations for one.
+
+    Raises:
+        CannotTellError: There are enough, and they show no best step, as in double descent.
+    """
+    try:
+        return price(case)
+    except UnclearError as error:
+        if validations < PRICED:
+            return None
+        raise CannotTellError(str(error)) from error
 
 
 def _finite(series: Series) -> tuple[np.ndarray, np.ndarray]:

@@ -50,6 +50,7 @@ BAD: dict[str, Callable[[], Case]] = {
     "updates-too-small": lambda: case(gradient__update_ratio=layers(1e-8, 1e-8, 2e-8)),
     "overfitting": lambda: case(metrics=[GAP], overfitting__val_loss=RISING),
     "overtraining": lambda: case(overfitting__val_loss=RISING),
+    "diminishing-returns": lambda: case(overfitting__val_loss=1 + np.exp(-np.arange(40) / 3)),
     "toxic-generations": lambda: case(metrics=[TOXIC], events=SAMPLES),
     "group-disparity": lambda: case(metrics=[UNFAIR], events=COMPARED),
     "location-unknown": lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", None)]),
@@ -95,6 +96,14 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
         lambda: case(metrics=[GAP], overfitting__val_loss=np.concatenate([RISING, np.linspace(3, 1.9, 20)])),
     ],
     "overtraining": [lambda: case(overfitting__val_loss=np.linspace(3, 2, 30))],
+    "diminishing-returns": [
+        lambda: case(overfitting__val_loss=1 + np.arange(1, 41) ** -0.5),  # a power law still falls
+        lambda: case(overfitting__val_loss=RISING),  # that is overtraining
+        # Most of the energy was spent early on: the last third of it is most of the steps.
+        lambda: case(
+            overfitting__val_loss=1 + np.exp(-np.arange(40) / 20), carbon__energy_kwh=np.minimum(1, EVERY / 50)
+        ),
+    ],
     "toxic-generations": [lambda: case(metrics=[metric("generation.toxicity_probability", 0.02, n=48)])],
     "group-disparity": [
         lambda: case(metrics=[UNFAIR.model_copy(update={"value": 0.02, "low": 0.01, "high": 0.04})]),
@@ -247,7 +256,7 @@ ATTACKED = {
     "set": "adversarial",
     "kind": "quarrel",
 }
-GENERATED = {"generation": [{"k": 2}]}
+GENERATED = {"generation": [{"asked": {"k": 2}}]}
 PASSAGES = [
     {"text": "x", "score": 3.0, "place": 1, "shared": "x"},
     {"text": "y", "score": 2.0, "place": 1, "shared": ""},
