@@ -41,6 +41,7 @@ def steps_of(record: Record) -> list[int]:
     return record.series("train.loss").step.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_running_record_cut_at_any_length_keeps_whole_batches_and_lines(tmp_path: Path, name: str) -> None:
     whole = small_run(tmp_path, closed=False).read(name)
@@ -66,6 +67,7 @@ def test_a_running_record_on_a_store_without_its_last_segment_loses_only_that() 
     assert any("is cut off and was dropped" in note for note in record.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_closed_record_cut_at_any_length_is_damaged(tmp_path: Path, name: str) -> None:
     whole = small_run(tmp_path, closed=True).read(name)

@@ -214,6 +214,7 @@ def _surviving(written: list[Written], name: str, length: int) -> tuple[list[Wri
     return rows, events
 
 
+@pytest.mark.slow
 @few
 @given(scripts().filter(lambda script: script.batches), st.data())
 def test_a_killed_run_cut_anywhere_keeps_what_was_whole_and_says_so(script: Script, data: st.DataObject) -> None:
@@ -237,6 +238,7 @@ def test_a_killed_run_cut_anywhere_keeps_what_was_whole_and_says_so(script: Scri
                 assert any(lost.file in note for note in record.notes)
 
 
+@pytest.mark.slow
 @few
 @given(scripts(attempts=1), st.data())
 def test_a_finished_run_cut_anywhere_is_damaged(script: Script, data: st.DataObject) -> None:
@@ -273,6 +275,7 @@ def told_of(folder: Folder, *, notes: bool = False) -> tuple[str, ...]:
         return (str(error),)
 
 
+@pytest.mark.slow
 @settings(few, max_examples=100)
 @given(scripts(), st.data())
 def test_any_flipped_bit_of_a_closed_run_is_noticed(script: Script, data: st.DataObject) -> None:

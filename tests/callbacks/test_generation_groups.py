@@ -121,7 +121,8 @@ def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
 def test_regard_and_honest_are_measured_where_they_are_brought(tmp_path: Path) -> None:
     monitor = GenerationMonitor(
         scorer=lambda texts: [0.1] * len(texts), regard=lambda texts: [0.25] * len(texts),
-        honest=lambda words: [float(word == "maid") for word in words], prompts="counterfactual", max_seconds=60,
+        honest=lambda words: [float(word == "maid") for word in words], max_seconds=60,
+        prompts=load_prompts("counterfactual", axes=["gender"]),
         generate=lambda prompts: ["maid"] * len(prompts),
     )  # fmt: skip
     fit(trainer(tmp_path, monitor, max_epochs=2), Classifier())

@@ -29,6 +29,7 @@ def test_the_gap_is_that_of_the_definition(tmp_path: Path, kind: type[Classifier
     assert gap["step"] == 24
 
 
+@pytest.mark.slow
 def test_a_model_that_learns_noise_by_heart_is_found_out(tmp_path: Path) -> None:
     dataset = data(64)
     labels = torch.randint(0, 2, (64,), generator=torch.Generator().manual_seed(1))

@@ -159,6 +159,7 @@ assert states() == before
 """
 
 
+@pytest.mark.slow
 def test_the_first_import_of_a_scorer_leaves_random_states_alone() -> None:
     # In a process of its own: a package draws while it is imported for the first time.
     subprocess.run([sys.executable, "-W", "ignore", "-c", FIRST_IMPORT], check=True, timeout=120)
