@@ -89,7 +89,8 @@ def _call(generate: Generate, prompts: list[str]) -> list[str]:
     try:
         found = generate(list(prompts))
     except (Exception, SystemExit) as error:
-        raise GenerateError(f"generate raised {brief(error)}; it gets a list of prompts, as strings") from error
+        hint = "; it gets a list of prompts, as strings" if isinstance(error, TypeError | AttributeError) else ""
+        raise GenerateError(f"generate raised {brief(error)}{hint}") from error
     if isinstance(found, str) or not isinstance(found, Sequence):
         kind = type(found).__name__
         raise GenerateError(f"generate returned {kind}: return a list with one continuation for each prompt")

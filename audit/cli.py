@@ -242,15 +242,17 @@ def generate(
     The folder is printed; `groundwire gate` and `groundwire report` take it like that of a training.
     """
     from .generating import generate as ask
-    from .generating import request_of
+    from .generating import request_of, undecided
 
-    options = {name: value for name, value in locals().items() if name not in ("ask", "request_of")}
+    options = {name: value for name, value in locals().items() if name not in ("ask", "request_of", "undecided")}
     where, audit, problems = ask(request_of(**options))
     for problem in problems:
         complain(problem)
     for finding in audit.findings:
         preview = "" if finding.status == "stable" else " (preview: counts for nothing yet)"
         say(f"  ! {finding.name}  {finding.summary}{preview}")
+    for line in undecided(audit):
+        say(f"  ? {line}")
     put(f"{visible(where)}\n")
 
 

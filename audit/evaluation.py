@@ -31,6 +31,7 @@ MOST_PASSAGES = 20_000  # that are searched: two seconds
 MOST_CHARACTERS = 5_000_000  # of the training texts, of which passages are drawn: a second or two
 HANG_S = 60.0  # a single call may take this long, or several times what all may, before it is interrupted
 PATIENCE = 3
+BATCH = 8
 LONGEST_S = 3600.0
 
 Isolated = Callable[[], AbstractContextManager[Any]]
@@ -48,6 +49,7 @@ class Evaluation:
         told: Called with what is asked, how many calls are done and, where that is known, of how many.
         most_passages: Of the training texts that are searched for the sources of toxic answers.
         longest_s: Seconds after which any call is interrupted.
+        batch: Prompts a call; the same number gives the same seeds.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Evaluation:
         told: Told = lambda _what, _done, _of: None,
         most_passages: int = MOST_PASSAGES,
         longest_s: float = LONGEST_S,
+        batch: int = BATCH,
     ) -> None:
         self.model, self.questions, self.scoring = model, questions, scoring
         self.isolated, self._told = isolated, told
-        self._most_passages, self._longest_s = most_passages, longest_s
+        self._most_passages, self._longest_s, self._batch = most_passages, longest_s, batch
 
     def sample(self, prompts: Sequence[Prompt], *, seconds: float, step: int, what: str = "") -> Measured:
         """Return what the model says to prompts now.
@@ -132,7 +135,7 @@ class Evaluation:
         self._told(what, done, of)
 
     def _answers(self, prompts: Sequence[Prompt], seconds: float, what: str) -> Answers:
-        k, size = self.questions.k, 8
+        k, size = self.questions.k, self._batch
 
         def before(number: int) -> None:
             self.tell(f"{what} prompts", number, -(-len(prompts) // size) * k)

@@ -108,6 +108,9 @@ def headline(audit: Audit, verdict: Verdict | None) -> Headline:
     return Headline(symbol=SYMBOLS.get(verdict.outcome, "?"), tone=tone, text=verdict.headline, detail=detail)
 
 
+MOST_HINTS = 6
+
+
 def _without_policy(audit: Audit) -> Headline:
     stable = [finding for finding in audit.findings if finding.status == "stable"]
     worst = min((finding.severity for finding in stable), key=lambda s: s.rank, default=None)
@@ -116,7 +119,12 @@ def _without_policy(audit: Audit) -> Headline:
     silent = sum(rule.outcome is Outcome.CLEAR for rule in audit.rules)
     open_ = sum(rule.outcome in (Outcome.UNKNOWN, Outcome.ERROR) for rule in audit.rules)
     detail = f"{count(silent, 'rule')} saw no fault · {open_} could not judge" if audit.rules else "no rule was run"
-    return Headline(symbol="!" if worst else "–", tone="unknown" if worst else "plain", text=text, detail=detail)
+    hints = [finding.name for finding in audit.findings if finding.status != "stable"]
+    if hints:
+        text += f", {count(len(hints), 'preview finding')}"
+        detail = f"preview: {', '.join(hints[:MOST_HINTS])} · {detail}"
+    tone: Tone = "unknown" if worst or hints else "plain"
+    return Headline(symbol="!" if worst or hints else "–", tone=tone, text=text, detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

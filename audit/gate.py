@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .limits import Hindrance, LimitVerdict, verdict_on
-from .model import Audit
+from .model import Audit, Quality
 from .policy import Policy
 from .tally import PREFIX, tally
 
@@ -58,7 +58,9 @@ def _of_edition(audit: Audit, edition: str) -> Audit:
     rest = [metric for metric in audit.metrics if not metric.name.startswith(PREFIX)]
     if len(rest) == len(audit.metrics):
         return audit  # judged before findings were counted: what is not there is not made up
-    return audit.model_copy(update={"metrics": rest + tally(audit.findings, audit.rules, edition)})
+    counted = [metric for metric in audit.metrics if metric.name.startswith(PREFIX) and metric.value is not None]
+    judged = not any(metric.quality is Quality.UNKNOWN for metric in counted)  # else no stable rule could tell
+    return audit.model_copy(update={"metrics": rest + tally(audit.findings, audit.rules, edition, judged=judged)})
 
 
 def _hindrance(audit: Audit, policy: Policy, *, digest_ok: bool) -> Hindrance | None:

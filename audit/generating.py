@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .console import say
 from .environment import machine
 from .errors import UsageError
 from .evaluation import Evaluation, Told
 from .given_model import load_language_model
 from .judge import judge
-from .model import Audit, RunKind, RunStatus, Scalar, dump
+from .model import Audit, Quality, RunKind, RunStatus, Scalar, dump
 from .prompts.readers import read_labelled
 from .questions import Questions
 from .record import Record
@@ -32,6 +33,7 @@ from .storage import Folder, join, open_folder
 
 STEP = 0
 MOST_PASSAGES = 200_000
+BATCH = 32  # nothing else needs the memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +96,7 @@ def generate(request: Request) -> tuple[str, Audit, list[str]]:
         for path, digest in _weights(request.model):
             recorder.event("checkpoint", path=path, at_step=STEP, file_sha256=digest)
         evaluation = Evaluation(
-            model, request.questions, scoring, isolated=_still, told=told, most_passages=MOST_PASSAGES
+            model, request.questions, scoring, isolated=_still, told=told, most_passages=MOST_PASSAGES, batch=BATCH
         )
         began = time.monotonic()
         try:
@@ -103,8 +105,16 @@ def generate(request: Request) -> tuple[str, Audit, list[str]]:
             _note_monitor(recorder, time.monotonic() - began, noted)
         for kind, data in found.noted(scoring.cards, asked=request.questions.facts()):
             recorder.event(kind, **data)
-    audit = _concluded(folder)
-    return folder.url, audit, found.problems
+    return folder.url, _concluded(folder), found.problems
+
+
+def undecided(audit: Audit) -> list[str]:
+    """Return what was asked and decides nothing, with its reason, each reason once."""
+    found: dict[str, list[str]] = {}
+    for metric in audit.metrics:
+        if metric.quality is Quality.UNKNOWN and not metric.labels and metric.monitor == "generation":
+            found.setdefault(metric.reason or "no value", []).append(metric.name)
+    return [f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {why}" for why, names in found.items()]
 
 
 def _still() -> Any:
@@ -134,6 +144,7 @@ def _recorded(request: Request) -> Iterator[tuple[Recorder, Folder]]:
         status = RunStatus.FINISHED
     except BaseException as error:
         status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else status
+        say(f"groundwire: how far it came is in {folder.url}")
         exception = type(error).__name__
         raise
     finally:

@@ -116,7 +116,10 @@ def measure(
         own = teller.by(each.name, undecided=(substituted if each is scorer else None) or unread)
         try:
             readable, strange = _readable(said, each)
-            own = replace(own, undecided=own.undecided or _too_foreign(strange, each))
+            strangers = _too_foreign(strange, each)
+            own = replace(own, undecided=own.undecided or strangers)
+            if strangers and not readable.answers.said:
+                own = replace(own, nothing=strangers)
             metrics, differences, scores = part(readable, each, own)
             if each is scorer:
                 metrics.append(_foreign(strange, scorer, said.total(own)))

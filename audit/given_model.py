@@ -31,10 +31,10 @@ def load_language_model(choice: str) -> LanguageModel:
         UsageError: There is no such thing, or nothing can be asked of it.
         ModelError: It raised while it was loaded.
     """
-    if Path(choice).is_dir():
+    if choice and Path(choice).is_dir():
         return made_of(_saved(Path(choice)))
     if ":" not in choice:
-        raise UsageError(f"There is no folder {choice}: give a saved model's folder, or package.module:factory.")
+        raise UsageError(f"There is no folder {choice!r}: give a saved model's folder, or package.module:factory.")
     try:
         found = imported(choice, what="model")
         return made_of(found() if _makes(found) else found)

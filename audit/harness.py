@@ -25,7 +25,9 @@ MOST_DOCUMENTS = 2**53  # what a float still counts
 def is_of_harness(document: Mapping[str, Any]) -> bool:
     """Return whether a JSON object is a results file of the harness."""
     rows = _table(document, "results")
-    return bool(rows) and all(isinstance(row, dict) for row in rows.values()) and any(m in document for m in MARKS)
+    tasks = bool(rows) and all(isinstance(row, dict) for row in rows.values())
+    named = any("," in str(key) for row in rows.values() if isinstance(row, dict) for key in row)  # as in "acc,none"
+    return tasks and (named or any(mark in document for mark in MARKS))
 
 
 def harness_metrics(document: Mapping[str, Any], source: str, prefix: str) -> Iterator[Metric]:

@@ -58,7 +58,8 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     outcomes = [(rule, *_ask(rule, case, record)) for rule in rules]
     fired = {rule.name: (rule, fault) for rule, _, fault, _ in outcomes if fault is not None}
     findings = [_finding(rule, fault, cures, fired) for rule, _, fault, cures in outcomes if fault is not None]
-    metrics += tally(findings, [outcome for _, outcome, _, _ in outcomes], EDITIONS[-1])
+    judged = any(rule.status == "stable" and told.outcome is not Outcome.UNKNOWN for rule, told, _, _ in outcomes)
+    metrics += tally(findings, [outcome for _, outcome, _, _ in outcomes], EDITIONS[-1], judged=judged)
     run, said = _run(record), last_generation(record)
     return Audit(
         run=run,

@@ -90,7 +90,7 @@ def _unusable(limit: Limit, rows: list[Metric], audit: Audit) -> str:
     if metric is not None and limit.scorer and not _is_scorer(metric.scorer, limit.scorer):
         told = f"scored by {metric.scorer}" if metric.scorer else metric.reason or "not scored"
         return f"the policy wants scorer {limit.scorer}, and this was {told}"
-    if metric is not None and metric.quality is Quality.UNKNOWN:
+    if metric is not None and metric.quality is Quality.UNKNOWN and not _surely_beyond(limit, metric):
         return metric.reason or f"its quality is unknown: {metric.method}"
     value = None if metric is None else metric.value
     if metric is None or not isinstance(value, float) or not math.isfinite(value):  # also what was built unchecked
@@ -99,6 +99,13 @@ def _unusable(limit: Limit, rows: list[Metric], audit: Audit) -> str:
     if metric.unit == "probability" and not all(0 <= end <= 1 for end in ends):
         return "it is no probability: those lie between 0 and 1"
     return ""
+
+
+def _surely_beyond(limit: Limit, metric: Metric) -> bool:
+    """Return whether a value of which only a least bound is known lies beyond a limit already."""
+    quantity = registry.metric(metric.name)
+    known = quantity is not None and quantity.at_least and limit.maximum is not None and metric.value is not None
+    return known and metric.low is not None and limit.maximum is not None and metric.low > limit.maximum
 
 
 def _is_scorer(found: str | None, wanted: str) -> bool:
@@ -195,6 +202,9 @@ def _missing(limit: Limit, rows: list[Metric], audit: Audit) -> str:
         known = ", ".join(str(labels) if labels else "none (the total)" for labels in others)
         wanted = f"labels {dict(limit.labels)}" if limit.labels else "no labels (the total)"
         return f"this run has no {limit.metric} with {wanted}; its labels are {known}"
+    quantity = registry.metric(limit.metric)
+    if quantity is not None and quantity.family not in ("logged", "imported"):
+        return f"this run has not measured {limit.metric}"
     hint = registry.nearest(limit.metric, sorted({found.name for found in audit.metrics}))
     return f"this run has no {limit.metric}{hint}"
 
@@ -209,26 +219,33 @@ def _advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> st
         return "ask more prompts" if answer.needed else "see why, and measure again"
     quantity = registry.metric(limit.metric)
     family = quantity.family if quantity else ""
-    for finding in audit.findings:
-        if _concerns(finding, limit.metric, family) and finding.mitigations:
-            first = finding.mitigations[0]
-            settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
-            return settings or first.text
+    near = [finding for finding in audit.findings if _concerns(finding, limit.metric, family) and finding.mitigations]
+    for finding in sorted(near, key=lambda finding: limit.metric not in _series(finding)):
+        first = finding.mitigations[0]
+        settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
+        return settings or first.text
     return "see the report's findings, or reconsider the limit"
 
 
 def _shown_only(limit: Limit, audit: Audit) -> bool:
-    """Return whether a scorer gave a number that nobody may go by."""
+    """Return whether a scorer gave a number that nobody may go by because of who it is."""
     metric = audit.metric(limit.metric, limit.labels)
-    return metric is not None and metric.value is not None and metric.scorer is not None
+    if metric is None or metric.value is None or metric.scorer is None:
+        return False
+    return any(mark in (metric.reason or "") for mark in ("scorer", "lexicon"))
 
 
 def _concerns(finding: Finding, metric: str, family: str) -> bool:
-    names = {evidence.series for evidence in finding.evidence if evidence.series}
-    prefix = metric.partition(".")[0]
+    names, prefix = _series(finding), metric.partition(".")[0]
     if family == "logged":
         return "loss" in metric and finding.name in {"overfitting", "updates-too-large", "non-finite"}
+    if family == "generation":  # what cures one of these harms does nothing for another
+        return metric in names
     return metric in names or any(name.startswith(f"{prefix}.") for name in names)
+
+
+def _series(finding: Finding) -> set[str]:
+    return {evidence.series for evidence in finding.evidence if evidence.series}
 
 
 def observed(verdict: LimitVerdict) -> str:

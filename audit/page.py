@@ -55,7 +55,7 @@ def facts(audit: Audit) -> list[Fact]:
         "carbon.energy_kwh": "Energy",
         "overfitting.gap": "Overfitting gap",
         "gradient.nonfinite_steps": "Non-finite steps",
-        "generation.toxicity_probability": "Toxic prompts",
+        "generation.toxicity_probability": "Toxic answers",
     }
     tiles += [_fact(title, metric) for name, title in wanted.items() if (metric := audit.metric(name))]
     shares = [monitor.share for monitor in audit.monitors if monitor.share is not None]
@@ -300,7 +300,11 @@ def unjudged(audit: Audit) -> list[tuple[str, str]]:
         for monitor in audit.monitors
         if monitor.status != "ran"
     ]
-    rows += [(metric.name, metric.reason or "no value") for metric in audit.metrics if metric.value is None]
+    rows += [
+        (" ".join(part for part in (metric.name, labelled(metric.labels)) if part), metric.reason or "no value")
+        for metric in audit.metrics
+        if metric.value is None
+    ]
     return list(dict.fromkeys(rows))
 
 

@@ -79,6 +79,8 @@ class Questions:
         _check_number("seed", seed, 0)
         if not isinstance(canaries, list | tuple) or not all(isinstance(canary, Canary) for canary in canaries):
             raise UsageError("canaries must be a list of Canary")  # what was given may be a secret
+        if held_out_texts is not None and train_texts is None:
+            raise UsageError("held_out_texts are compared with train_texts: give both")
         chosen, name = _named("prompts", given_prompts, prompts)
         return cls(
             prompts=chosen,

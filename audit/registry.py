@@ -27,6 +27,7 @@ class Quantity:
         table: For series: the table that holds it (see `record.py`).
         by: For series: what its columns are (layers, logged names), when it has many.
         run_level: For metrics: describes the run, not the weights of one checkpoint.
+        at_least: For metrics: a value of which a limit may know only that it is at least so much.
         tested: For metrics: a difference that a limit judges by its test and its bounds, never by its point.
     """
 
@@ -39,6 +40,7 @@ class Quantity:
     by: str = ""
     run_level: bool = False
     tested: bool = False
+    at_least: bool = False
 
 
 METRICS: tuple[Quantity, ...] = (
@@ -122,7 +124,7 @@ METRICS: tuple[Quantity, ...] = (
              meaning="StereoSet's idealised score, from 0 to 100: sense and evenness in one"),
     Quantity(name="memorisation.verbatim_share", unit="share", family="generation",
              meaning="Share of training passages that the model, given their beginning, goes on with word for word"),
-    Quantity(name="memorisation.canary_exposure", unit="bits", family="generation",
+    Quantity(name="memorisation.canary_exposure", unit="bits", family="generation", at_least=True,
              meaning="By how many bits a planted secret has become easier to guess, highest of all canaries"),
     Quantity(name="memorisation.membership_auc", unit="probability", family="generation",
              meaning="Probability that a text of the training has a lower loss than one that is new; 0.5 is even"),

@@ -23,7 +23,7 @@ from ..audit.model import Metric, doubted
 from ..audit.prompts import LabelledText
 from ..audit.prompts.readers import read_labelled
 from ..audit.questions import OURS, GivenPairs, GivenPrompts, GivenTexts, Questions
-from ..audit.scorers import EMBEDDED, Scorer, ScorerError, scorer_name
+from ..audit.scorers import EMBEDDED, Scorer, ScorerError, check_scorer_name, scorer_name
 from ..audit.scorers.foreign import honest_scorer, regard_scorer
 from ..audit.scoring import Scoring
 from ..audit.speaking import spoken_by
@@ -149,6 +149,8 @@ class GenerationMonitor(Monitor):
                 prompts=prompts, k=k, seed=seed, adversarial=adversarial, groups=groups, pairs=pairs,
                 train_texts=train_texts, held_out_texts=held_out_texts, canaries=canaries,
             )  # fmt: skip
+            if isinstance(scorer, str):
+                check_scorer_name(scorer)
             brought = {"regard": regard and regard_scorer(regard), "honest": honest and honest_scorer(honest)}
         except UsageError as error:
             raise ValueError(str(error)) from error

@@ -16,6 +16,7 @@ from .likelihoods import log_likelihoods
 
 AUC, LOSS_GAP = "memorisation.membership_auc", "memorisation.loss_gap"
 NAMES = (AUC, LOSS_GAP)
+EVEN = 0.5  # AUC where nothing is told
 FEWEST = 2  # texts of each kind, for an interval
 
 
@@ -74,6 +75,9 @@ def _metrics(members: list[float], others: list[float], teller: Teller, notes: l
         late = replace(teller, nothing="too few texts were scored in time: allow more")
         return [late.metric(name, None, None, n, method=method) for name in NAMES]
     auc, low, high = auc_interval([-loss for loss in members], [-loss for loss in others], CONFIDENCE)
+    if high < EVEN:
+        unlike = "texts that are new are likelier than those of the training: the two are not of one kind"
+        teller = replace(teller, undecided=teller.undecided or unlike)
     gap = sum(others) / len(others) - sum(members) / len(members)
     least, most = welch_interval(members, others, confidence=CONFIDENCE)
     return [

@@ -127,6 +127,17 @@ def scorer_name(choice: Any) -> str:
     return str(getattr(choice, "name", None) or getattr(choice, "__qualname__", None) or type(choice).__qualname__)
 
 
+def check_scorer_name(choice: str) -> None:
+    """Raise where a scorer's name can mean nothing, before anything is loaded.
+
+    Raises:
+        UsageError: There is no such scorer.
+    """
+    kind, _, model = choice.partition(":")
+    if (kind != "detoxify" or choice.endswith(":")) and not (kind == EMBEDDED and not model) and not model:
+        raise UsageError(f"there is no scorer {choice!r}{nearest(choice, [EMBEDDED, 'detoxify'])}")
+
+
 def load_scorer(choice: Any = EMBEDDED) -> Scorer:
     """Return the toxicity scorer that `choice` means.
 

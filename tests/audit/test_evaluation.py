@@ -246,7 +246,7 @@ def test_in_a_language_that_the_scorer_cannot_read_nothing_is_known() -> None:
         ({"pairs": ["x"]}, "pairs must be 'groundwire', a file or a list of SentencePair"),
         ({"train_texts": ["a", None]}, "train_texts must hold texts only, got None"),
         ({"train_texts": 3}, "train_texts must be a list of texts or a file, got 3"),
-        ({"held_out_texts": "no-such-file.txt"}, "held_out_texts: .*no-such-file.txt"),
+        ({"train_texts": ["a"], "held_out_texts": "no-such-file.txt"}, "held_out_texts: .*no-such-file.txt"),
         ({"adversarial": "no-such-file.txt"}, "adversarial: .*no-such-file.txt"),
         ({"groups": ["no group"]}, "groups: no prompt has an axis and a group"),
         ({"groups": True, "prompts": "counterfactual"}, "groups: the prompts are about groups of people already"),

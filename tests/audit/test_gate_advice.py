@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 from groundwire.audit.gate import Verdict, decide
-from groundwire.audit.model import Audit, Finding, Metric, Mitigation, RunStatus
+from groundwire.audit.model import (
+    Audit,
+    Confidence,
+    Evidence,
+    Finding,
+    Metric,
+    Mitigation,
+    Quality,
+    RunStatus,
+    Severity,
+)
 from groundwire.audit.policy import parse_policy
 from groundwire.audit.rules import RULES
 from groundwire.audit.verdicts import as_markdown, as_text
@@ -47,7 +57,7 @@ def test_findings_that_concern_a_logged_loss_are_those_of_rules() -> None:
 
 def test_what_is_missing_is_named_with_what_is_near() -> None:
     near = decided(audit(), "overfitting.gap_relative").limits[0]
-    assert near.reason == "this run has no overfitting.gap_relative; did you mean 'overfitting.gap'"
+    assert near.reason == "this run has not measured overfitting.gap_relative"
     assert decided(audit(), labels={"k": "5"}).limits[0].reason.endswith("its labels are none (the total)")
     labelled = changed(audit(), metrics=[gap().model_copy(update={"labels": {"k": "5"}})])
     assert decided(labelled).limits[0].reason.endswith("no labels (the total); its labels are {'k': '5'}")
@@ -89,3 +99,33 @@ def test_hostile_names_stay_in_their_cell() -> None:
     assert sum((len(part) - len(part.rstrip("\\"))) % 2 == 0 for part in row.split("|")[:-1]) == 6
     words = [line for line in as_text(verdict, found).splitlines() if line.startswith("GATE")]
     assert words == ["GATE: UNKNOWN (1 unknown)"]
+
+
+def told(name: str, value: float, **fields: Any) -> Metric:
+    common: dict[str, Any] = {"unit": "share", "quality": Quality.MEASURED, "method": "", "monitor": "generation"}
+    return Metric(name=name, value=value, **(common | fields))
+
+
+def test_a_harm_is_not_told_the_remedy_of_another() -> None:
+    toxic, personal = "generation.toxicity_probability", "generation.personal_data_share"
+    found = [finding(series, text) for series, text in ((personal, "Replace the data."), (toxic, "Filter the text."))]
+    judged = changed(audit(), metrics=[told(toxic, 0.7), told("generation.toxicity_change", 0.5)], findings=found)
+    assert decided(judged, toxic).limits[0].advice == "Filter the text."
+    assert "reconsider the limit" in decided(judged, "generation.toxicity_change").limits[0].advice
+
+
+def test_what_is_at_least_beyond_a_limit_fails_although_it_may_be_more() -> None:
+    bounds = {"quality": Quality.UNKNOWN, "reason": "at least", "low": 8.1, "high": 19.9, "confidence": 0.95}
+    name, other = "memorisation.canary_exposure", "memorisation.verbatim_share"
+    judged = changed(audit(), metrics=[told(name, 10.0, unit="bits", **bounds), told(other, 10.0, **bounds)])
+    outcomes = [decided(judged, name, max=most).limits[0].outcome for most in (3.0, 8.5, 12.0)]
+    assert outcomes == ["fail", "unknown", "unknown"]
+    assert decided(judged, other).limits[0].outcome == "unknown"
+
+
+def finding(series: str, text: str) -> Finding:
+    return Finding(
+        rule="X1", name="x", severity=Severity.INFO, confidence=Confidence.HIGH, status="preview", edition="2026.11",
+        summary="it", evidence=[Evidence(summary="it", series=series)],
+        mitigations=[Mitigation(text=text, gain="", cost="", source="")],
+    )  # fmt: skip

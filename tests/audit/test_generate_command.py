@@ -25,6 +25,9 @@ def generate(prompts):
 def raising():
     raise RuntimeError("no weights\\nat all")
 
+def silent(prompts):
+    return [""] * len(prompts)
+
 def few(prompts):
     return prompts[:1]
 
@@ -75,6 +78,31 @@ def test_its_folder_can_be_reported_and_gated(release: Release, tmp_path: Path) 
     assert "idiot" not in (Path(folder) / "report.html").read_text()
 
 
+def test_rules_that_judge_no_such_run_clear_nothing(release: Release, tmp_path: Path) -> None:
+    folder = release.command("generate", "-m", "own_models:factory", "-p", "prompts.txt").out.strip()
+    for pinned in ("", 'rules = "2026.11"\n'):
+        (tmp_path / "policy.toml").write_text(f'schema = 1\n{pinned}[limits.f]\nmetric = "findings.high"\nmax = 0\n')
+        done = release.command("gate", folder)
+        assert done.code == 3
+        assert "no stable rule could judge this run" in done.out
+
+
+def test_the_first_policy_of_such_a_run_holds_what_it_measured(release: Release, tmp_path: Path) -> None:
+    folder = release.command("generate", "-m", "own_models:factory", "--adversarial").out.strip()
+    assert release.command("init", folder).code == 0
+    written = (tmp_path / "policy.toml").read_text()
+    assert '"generation.personal_data_share"' in written
+    assert '"generation.adversarial_toxicity"' in written
+    assert release.command("gate", folder).code in (0, 1)
+
+
+def test_what_decides_nothing_is_said_at_the_end(release: Release) -> None:
+    done = release.command("generate", "-m", "own_models:silent", "-p", "prompts.txt")
+    assert done.code == 0
+    assert "? generation.toxicity_probability" in done.err
+    assert "no continuation held any text" in done.err
+
+
 def test_a_function_that_takes_prompts_is_a_model_too(release: Release) -> None:
     done = release.command("generate", "--model", "own_models:generate", "--pairs", "none")
     names = {metric["name"] for metric in audit_in(done.out)["metrics"]}
@@ -93,13 +121,13 @@ def test_training_texts_are_read_from_files(release: Release, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
-        (["-m", "nowhere"], 2, "There is no folder nowhere"),
+        (["-m", "nowhere"], 2, "There is no folder 'nowhere'"),
         (["-m", "nowhere:factory"], 2, "there is no module 'nowhere'"),
         (["-m", "own_models:missing"], 2, "module 'own_models' has no 'missing'"),
         (["-m", "own_models:number"], 2, "of type int, of which nothing can be asked"),
         (["-m", "own_models:nothing"], 2, "of type int, of which nothing can be asked"),
         (["-m", "own_models:raising"], 3, "raised RuntimeError: no weights"),
-        (["-m", "own_models:few"], 3, "returned 1 answers to 8 prompts"),
+        (["-m", "own_models:few"], 3, "returned 1 answers to 32 prompts"),
         (["-m", "."], 3, "cannot be loaded as a model with its tokenizer"),
         (["-m", "own_models:factory", "-p", "none.txt"], 2, "prompts: .*none.txt"),
         (["-m", "own_models:factory", "-k", "0"], 2, "k must be a whole number"),

@@ -97,7 +97,7 @@ def test_long_answers_are_cut_and_counted(echo: str, length: int, truncated: int
 @pytest.mark.parametrize(
     ("generate", "problem"),
     [
-        (lambda prompts: 1 / 0, "generate raised ZeroDivisionError: division by zero; it gets a list of prompts"),
+        (lambda prompts: 1 / 0, "generate raised ZeroDivisionError: division by zero"),
         (lambda prompts: [], "returned 0 answers to 2 prompts: return one for each"),
         (lambda prompts: ["a"] * 3, "returned 3 answers to 2 prompts"),
         (lambda prompts: [1, 2], "returned int where a string belongs: decode it"),

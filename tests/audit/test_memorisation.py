@@ -367,6 +367,19 @@ def test_without_texts_held_out_nothing_is_known(others: list[str]) -> None:
     assert all("not trained on" in str(metric.reason) for metric in found)
 
 
+def test_new_texts_that_are_surely_likelier_are_of_another_kind() -> None:
+    members, others = _texts(40, words=12), [f"{text} again" for text in _texts(40, words=12)]
+    auc, gap = membership(
+        members,
+        others,
+        lambda texts: [-(1.0 if "again" in text else 2.0) * len(text) for text in texts],
+        teller=TELLER,
+    )
+    assert auc.value == 0.0
+    assert auc.quality is gap.quality is Quality.UNKNOWN
+    assert "not of one kind" in (auc.reason or "")
+
+
 def test_membership_without_time_is_unknown_and_with_some_is_balanced() -> None:
     members, others = _texts(20, words=12), _texts(20, seed=1, words=12)
     late = membership(members, others, _losses([], 0, np.random.default_rng(0)), teller=TELLER, deadline=0.0)

@@ -73,6 +73,12 @@ def test_a_bad_generate_is_unknown_and_not_zero(tmp_path: Path, generate: Any, r
     assert reason in metric["reason"]
 
 
+@pytest.mark.parametrize("scorer", ["embeded", "detoxfy", "detoxify:", "embedded:x", ""])
+def test_a_scorers_name_that_means_nothing_is_refused_at_once(scorer: str) -> None:
+    with pytest.raises(ValueError, match="there is no scorer"):
+        GenerationMonitor(scorer=scorer)
+
+
 def test_a_checkpoint_that_is_not_there_is_said_before_training(tmp_path: Path) -> None:
     audit, _ = _run(tmp_path, scorer="detoxify:/no/such/checkpoint")
     monitor = monitors_of(audit)["generation"]
