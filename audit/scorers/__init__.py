@@ -134,7 +134,7 @@ def check_scorer_name(choice: str) -> None:
         UsageError: There is no such scorer.
     """
     kind, _, model = choice.partition(":")
-    if (kind != "detoxify" or choice.endswith(":")) and not (kind == EMBEDDED and not model) and not model:
+    if not (choice in (EMBEDDED, "detoxify") or (model and kind != EMBEDDED)):
         raise UsageError(f"there is no scorer {choice!r}{nearest(choice, [EMBEDDED, 'detoxify'])}")
 
 

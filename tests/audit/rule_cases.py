@@ -95,7 +95,11 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
         # Double descent that has come down again.
         lambda: case(metrics=[GAP], overfitting__val_loss=np.concatenate([RISING, np.linspace(3, 1.9, 20)])),
     ],
-    "overtraining": [lambda: case(overfitting__val_loss=np.linspace(3, 2, 30))],
+    "overtraining": [
+        lambda: case(overfitting__val_loss=np.linspace(3, 2, 30)),
+        # Stopped three validations after its lowest, as early stopping does.
+        lambda: case(overfitting__val_loss=np.concatenate([np.linspace(3, 2, 7), [2.05, 2.1, 2.15]])),
+    ],
     "diminishing-returns": [
         lambda: case(overfitting__val_loss=1 + np.arange(1, 41) ** -0.5),  # a power law still falls
         lambda: case(overfitting__val_loss=RISING),  # that is overtraining
@@ -319,5 +323,57 @@ GOOD |= {
                 part(STEREOTYPES, 0.65, 0.41, 0.85, 20, bias_type="age"),  # of few pairs
             ]
         ),
+    ],
+}
+
+
+PLATEAU = 2 + np.exp(-np.arange(40) / 1.5)
+PROBED = {"probe": [{"source": "train_eval_dataloader"}]}
+WAVERING = 1 + np.exp(-np.arange(40) / 5) + 0.3 * np.sin(np.arange(40) * 7)
+SHORT_BATCHES = np.where(EVERY % 30 == 0, 5.0, 32.0)  # twenty epochs of thirty steps
+THREE_EPOCHS = np.where(EVERY % 200, 32.0, 5.0)
+MEMORISING = np.linspace(0, 2, 40)
+
+
+def gaps(gap: Any, half: float, /, **more: Any) -> Case:
+    """Return a run with a gap at each validation and the half width of its interval."""
+    value = np.broadcast_to(np.asarray(gap, dtype=float), 40)
+    ends = {"overfitting__gap": value, "overfitting__gap_low": value - half, "overfitting__gap_high": value + half}
+    return case(**(ends | more))
+
+
+BAD |= {
+    "underfitting": lambda: gaps(
+        0.01, 0.02, overfitting__train_loss=np.full(40, 2.2), train__loss=2.2 + np.exp(-EVERY / 50),
+        configuration={"optimizer": {"weight_decay": 0.1, "count": 1}, "model": {"dropout": 0.4, "width": 32}},
+    ),
+    "train-validation-leakage": lambda: gaps(-0.3, 0.1, overfitting__train_loss=np.full(40, 1.0), events=PROBED),
+    "unstable-validation": lambda: gaps(0.1, 0.05, overfitting__val_loss=WAVERING),
+    "data-constrained-repetition": lambda: gaps(
+        MEMORISING, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=SHORT_BATCHES
+    ),
+}  # fmt: skip
+GOOD |= {
+    "underfitting": [
+        lambda: gaps(0.01, 0.02, overfitting__train_loss=np.full(40, 0.6)),
+        # Still falling.
+        lambda: gaps(0.01, 0.02, overfitting__train_loss=np.linspace(2.4, 2.0, 40)),
+        # A gap: what it has learned, it has learned by heart.
+        lambda: gaps(1.0, 0.02, overfitting__train_loss=np.full(40, 2.2)),
+    ],
+    "train-validation-leakage": [
+        lambda: gaps(0.3, 0.1, overfitting__train_loss=np.full(40, 1.0), events=PROBED),
+        lambda: gaps(-0.1, 0.2, overfitting__train_loss=np.full(40, 1.0), events=PROBED),  # noise
+        lambda: gaps(-0.03, 0.01, overfitting__train_loss=np.full(40, 1.0), events=PROBED),  # surely, and little
+    ],
+    "unstable-validation": [
+        lambda: gaps(0.1, 0.05, overfitting__val_loss=PLATEAU),
+        lambda: gaps(0.1, 2.0, overfitting__val_loss=WAVERING),  # a tiny validation set
+    ],
+    "data-constrained-repetition": [
+        lambda: gaps(MEMORISING, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=THREE_EPOCHS),
+        # Repetition that still helps.
+        lambda: gaps(MEMORISING, 0.1, overfitting__val_loss=np.linspace(3, 2, 40), data__batch_size=SHORT_BATCHES),
+        lambda: gaps(0.1, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=SHORT_BATCHES),  # no gap grows
     ],
 }
