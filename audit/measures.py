@@ -79,10 +79,29 @@ def _carbon(record: Record) -> Iterator[Metric]:
     modelled = {"quality": Quality.weakest([quality, Quality.MODELLED]) if known else Quality.UNKNOWN}
     value = _total(readings, "emissions_kg") if known else None
     yield _metric("carbon.emissions_kg", value, reason=reason, **common | located | modelled)
+    yield from _cost(readings, common)
     longest = {number: 0.0 for number, _ in last}
     for (number, _), event in last.items():
         longest[number] = max(longest[number], float(event["duration_s"]))
     yield _metric("carbon.duration_s", sum(longest.values()), **common | {"quality": Quality.MEASURED})
+
+
+def _cost(readings: list[dict[str, Any]], common: dict[str, Any]) -> Iterator[Metric]:
+    """Yield what the energy cost, PUE included, where a price was declared for all of it in one currency."""
+    prices = [event.get("price_per_kwh") for event in readings]
+    currencies = {event.get("currency") for event in readings}
+    if not any(price is not None for price in prices):
+        return
+    if None in prices or len(currencies) != 1:
+        reason = "no price was declared for some of the energy, or in several currencies"
+        yield _metric("carbon.cost", None, reason=reason, **common | {"quality": Quality.UNKNOWN})
+        return
+    cost = sum(float(e["energy_kwh"]) * float(e.get("pue") or 1.0) * float(e["price_per_kwh"]) for e in readings)
+    told, currency = ", ".join(sorted({f"{float(price or 0):g}" for price in prices})), str(currencies.pop())
+    method = f"{common['method']}; {told} {currency} a kWh as declared, PUE included"
+    quality = Quality.weakest([common["quality"], Quality.DECLARED])
+    cost_of = _metric("carbon.cost", cost, **common | {"quality": quality, "method": method})
+    yield cost_of.model_copy(update={"unit": currency})
 
 
 def _total(readings: list[dict[str, Any]], name: str) -> float:

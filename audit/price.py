@@ -1,4 +1,4 @@
-"""What the training after the best step cost: steps, seconds, energy and emissions, from the run's own record."""
+"""What the training after the best step cost: steps, seconds, energy, emissions and money, from the run's own record."""
 
 from __future__ import annotations
 
@@ -158,12 +158,15 @@ def measure(record: Record, totals: dict[str, Metric] | None = None) -> Iterator
 
 
 def in_words(found: Price, totals: dict[str, Metric]) -> str:
-    """Return seconds, kWh and kg of a price, each where it is known, beginning with a colon."""
+    """Return seconds, kWh, kg and money of a price, each where it is known, beginning with a colon."""
     told = [f"{found.seconds:,.0f} s"] if found.seconds is not None else []
     for name, unit in (("carbon.energy_kwh", "kWh"), ("carbon.emissions_kg", "kg CO2e")):
         total = totals.get(name)
         part = found.of(total.value if total else None)
         told += [f"{part:.3g} {unit}"] if part is not None else []
+    cost = totals.get("carbon.cost")
+    money = found.of(cost.value if cost else None)
+    told += [f"{money:.3g} {cost.unit}"] if money is not None and cost else []
     return f": {', '.join(told)}" if told and found.steps else ""
 
 

@@ -54,6 +54,8 @@ METRICS: tuple[Quantity, ...] = (
              meaning="Energy of CPU, GPU and memory over all attempts, before PUE"),
     Quantity(name="carbon.emissions_kg", unit="kg", family="carbon", run_level=True,
              meaning="CO2 equivalent of that energy in the declared location's grid"),
+    Quantity(name="carbon.cost", unit="", family="carbon", run_level=True,
+             meaning="Price of that energy with PUE, in the currency that was declared"),
     Quantity(name="carbon.duration_s", unit="s", family="carbon", run_level=True,
              meaning="Seconds that the energy meter ran"),
     Quantity(name="overfitting.gap", unit="loss", family="overfitting",

@@ -42,6 +42,8 @@ class CarbonMonitor(Monitor):
         cloud_provider: As codecarbon names it; wants `cloud_region`.
         cloud_region: Region of the cloud provider.
         pue: Power usage effectiveness of the data centre, at least 1; enters emissions, not energy.
+        price_per_kwh: What a kilowatt-hour costs you; makes the cost of the run, PUE included.
+        currency: Of that price, three letters.
         measure_power_secs: Seconds between two samples of the power.
         dirpath: Where run folders are made; a path or fsspec URL.
 
@@ -59,6 +61,8 @@ class CarbonMonitor(Monitor):
         cloud_provider: str | None = None,
         cloud_region: str | None = None,
         pue: float | None = None,
+        price_per_kwh: float | None = None,
+        currency: str = "EUR",
         measure_power_secs: float = 15.0,
         dirpath: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -73,6 +77,11 @@ class CarbonMonitor(Monitor):
             raise ValueError(f"pue must be a number of at least 1, got {pue!r}")
         if not (_is_number(measure_power_secs) and measure_power_secs > 0):
             raise ValueError(f"measure_power_secs must be a positive number, got {measure_power_secs!r}")
+        if price_per_kwh is not None and not (_is_number(price_per_kwh) and price_per_kwh >= 0):
+            raise ValueError(f"price_per_kwh must be a number of at least 0, got {price_per_kwh!r}")
+        if not isinstance(currency, str) or len(currency) != 3 or not currency.isalpha():  # noqa: PLR2004 - ISO 4217
+            raise ValueError(f"currency must be three letters, as in EUR, got {currency!r}")
+        self.price_per_kwh, self.currency = price_per_kwh, currency.upper()
         self.pue, self.measure_power_secs = pue, measure_power_secs
         self._meter: Meter | None = None
         self._noted: dict[str, Any] | None = None
@@ -114,7 +123,8 @@ class CarbonMonitor(Monitor):
     def _note(self, totals: dict[str, Any] | None, step: int) -> None:
         if self.session is None or totals is None:
             return
-        self.session.event("energy", step=None, at_step=step, **totals)
+        price = {} if self.price_per_kwh is None else {"price_per_kwh": self.price_per_kwh, "currency": self.currency}
+        self.session.event("energy", step=None, at_step=step, **totals, **price)
         if math.isfinite(totals["energy_kwh"]):
             rows = Rows.of(("carbon.energy_kwh",), [self.session.key(step)], [[totals["energy_kwh"]]])
             self.session.rows("carbon", rows)

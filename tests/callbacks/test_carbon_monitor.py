@@ -39,6 +39,7 @@ def test_without_a_location_energy_is_known_and_emissions_are_not(
     assert metrics["carbon.emissions_kg"]["value"] is None
     assert "location unknown" in metrics["carbon.emissions_kg"]["reason"]
     assert metrics["carbon.duration_s"]["value"] > 0
+    assert "carbon.cost" not in metrics
     assert "location-unknown" in {finding["name"] for finding in audit["findings"]}
     assert not [thread for thread in threading.enumerate() if thread.name == "groundwire-carbon"]
 
@@ -46,9 +47,13 @@ def test_without_a_location_energy_is_known_and_emissions_are_not(
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_meter")
 def test_a_declared_location_gives_emissions(tmp_path: Path) -> None:
-    metrics = metrics_of(_run(tmp_path, country_iso_code="FRA"))
+    metrics = metrics_of(_run(tmp_path, country_iso_code="FRA", price_per_kwh=0.25, pue=1.2, currency="chf"))
+    cost = metrics["carbon.cost"]
+    assert cost["value"] == pytest.approx(0.25 * 1.2 * metrics["carbon.energy_kwh"]["value"])
+    assert (cost["unit"], cost["quality"]) == ("CHF", "declared")
+    assert "0.25 CHF a kWh as declared" in cost["method"]
     energy, emissions = (metrics[f"carbon.{name}"]["value"] for name in ("energy_kwh", "emissions_kg"))
-    assert 0.01 < emissions / energy < 0.2  # kg/kWh: mostly nuclear
+    assert 0.01 < emissions / energy < 0.25  # kg/kWh: mostly nuclear
     assert "grid of FRA" in metrics["carbon.emissions_kg"]["method"]
 
 
@@ -75,7 +80,7 @@ def test_a_meter_without_totals_is_unknown_and_not_zero(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     "option",
     [{"country_iso_code": "FR"}, {"country_iso_code": "XQZ"}, {"cloud_provider": "aws"}, {"pue": 0.5},
-     {"measure_power_secs": 0}, {"pue": float("nan")}],
+     {"measure_power_secs": 0}, {"pue": float("nan")}, {"price_per_kwh": -1}, {"currency": "€"}],
 )  # fmt: skip
 def test_wrong_options_are_named(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
