@@ -1,4 +1,4 @@
-"""What the training after the best step cost: steps, seconds, energy, emissions and money, from the run's own record."""
+"""What training after the best step cost: steps, seconds, energy, emissions and money, from the record itself."""
 
 from __future__ import annotations
 

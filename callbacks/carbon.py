@@ -79,7 +79,7 @@ class CarbonMonitor(Monitor):
             raise ValueError(f"measure_power_secs must be a positive number, got {measure_power_secs!r}")
         if price_per_kwh is not None and not (_is_number(price_per_kwh) and price_per_kwh >= 0):
             raise ValueError(f"price_per_kwh must be a number of at least 0, got {price_per_kwh!r}")
-        if not isinstance(currency, str) or len(currency) != 3 or not currency.isalpha():  # noqa: PLR2004 - ISO 4217
+        if not isinstance(currency, str) or len(currency) != 3 or not currency.isalpha():
             raise ValueError(f"currency must be three letters, as in EUR, got {currency!r}")
         self.price_per_kwh, self.currency = price_per_kwh, currency.upper()
         self.pue, self.measure_power_secs = pue, measure_power_secs
