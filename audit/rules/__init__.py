@@ -5,6 +5,7 @@ Of findings that weigh the same, the one whose rule stands first here is shown f
 
 from . import (
     bias,
+    capacity,
     carbon,
     course,
     generalisation,
@@ -14,6 +15,7 @@ from . import (
     memorisation,
     optimisation,
     privacy,
+    repetition,
     returns,
     start,
     steps,
@@ -47,6 +49,10 @@ RULES: tuple[Rule, ...] = (
     generalisation.overfitting,
     generalisation.overtraining,
     returns.diminishing_returns,
+    repetition.data_constrained_repetition,
+    capacity.underfitting,
+    capacity.train_validation_leakage,
+    capacity.unstable_validation,
     memorisation.canary_exposed,
     memorisation.verbatim_memorisation,
     memorisation.membership_leak,

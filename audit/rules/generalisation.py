@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from ..beststep import FEWEST as PRICED
-from ..beststep import UnclearError
+from ..beststep import UnclearError, noise, risen, windows
 from ..model import Confidence, Evidence, Metric, Mitigation, Severity
 from ..price import Price, in_words, price
 from ..record import Series
@@ -16,6 +16,9 @@ from .declaration import CannotTellError, Fault, rule
 
 STRIPS = 3
 MOST_DROPOUT = 0.5
+BACK = 0.05  # of a rise, that has to be undone before it counts as a second fall
+WAITED = 3  # validations after the lowest that early stopping waits for by default
+STILL = 0.1  # of what was undone, that has to be undone within half of the end, for the loss to fall still
 
 
 def _regularise(case: Case, fault: Fault) -> Mitigation | None:
@@ -60,7 +63,7 @@ def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
 
 
 def _totals(case: Case) -> dict[str, Metric]:
-    names = ("carbon.energy_kwh", "carbon.emissions_kg")
+    names = ("carbon.energy_kwh", "carbon.emissions_kg", "carbon.cost")
     return {name: total for name in names if (total := case.metric(name)) is not None}
 
 
@@ -96,7 +99,8 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
     What it detects:
         The last gap between validation and training loss, both in eval mode on the same weights, has a 95 %
         interval above zero; the validation loss stands more than `threshold` per cent above its lowest value
-        (Prechelt's generalisation loss); and it has risen over three successive strips since then.
+        (Prechelt's generalisation loss); and it has risen since then by five standard errors of its noise, or,
+        with fewer than six validations, over three successive strips.
 
     Why it matters:
         The model that is saved last is worse than one that the run already had, on everything but the data
@@ -106,8 +110,8 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
         A wide network on two hundred examples.
 
     Known limits:
-        The interval is over batches of the probe. A tiny validation set may not tell. Double descent rises
-        before it falls again: this rule judges where the run ended.
+        A tiny validation set may not tell. Where the loss was falling again when the run ended, as in double
+        descent, the rule cannot tell; where it stood still high up, as before grokking, it looks like overfitting.
 
     References:
         Prechelt 1998, Early Stopping: But When?
@@ -117,7 +121,7 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
         raise CannotTellError("the gap has no interval: the probe held fewer than two batches")
     loss = _finite(case.series("overfitting.val_loss"))
     best, raised = _generalisation_loss(*loss)
-    if gap.low <= 0 or raised <= threshold or not _rises(loss[1][best:]):
+    if gap.low <= 0 or raised <= threshold or not _has_risen(loss[1], best):
         return None
     step = int(loss[0][best])
     return Fault(
@@ -147,10 +151,12 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     """Flags training that went on after the validation loss was lowest.
 
     What it detects:
-        More than `threshold` per cent of the steps came after the step with the lowest validation loss, over
-        at least three validations; the last third of them has a mean more than 2 % above the loss around the
-        lowest one, and the loss has risen over three successive strips. The price is that of the steps after the
-        first whose validation loss was the lowest within one standard error.
+        More than `threshold` per cent of the steps came after the step with the lowest validation loss, over more
+        validations than the three that early stopping waits for by default; the last third of them has a mean more
+        than 2 % above the loss around the lowest one, and the loss has risen by five standard errors of its noise,
+        or, with fewer than six validations, over three successive strips. Where it was falling again at the end, the
+        rule cannot tell. Nor can it where the 95 % interval of the last gap holds zero. The price is that of the
+        steps after the first whose validation loss was the lowest within one standard error.
 
     Why it matters:
         Those steps cost energy, time and money, and the model got worse.
@@ -170,8 +176,10 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     around, last = value[max(0, best - 1) : best + 2].mean(), np.array_split(value[best:], STRIPS)[-1]
     raised = 100 * (float(last.mean() / around) - 1) if last.size else 0.0
     after = 100 * (1 - float(step[best]) / max(case.steps, 1))
-    if raised <= 2 or after <= threshold or not _rises(value[best:]):
+    waited = value.size - 1 - best <= WAITED
+    if raised <= 2 or after <= threshold or waited or not _has_risen(value, best):
         return None
+    _require_gap(case)
     found = _require_price(case, step.size)
     told = f", {found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}" if found else ""
     return Fault(
@@ -183,6 +191,19 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
         confidence=Confidence.HIGH if raised > 5 else Confidence.MEDIUM,
         step=int(step[best]),
     )  # fmt: skip
+
+
+def _require_gap(case: Case) -> None:
+    """Refuse to call a rise overtraining where the validation set is too small to tell it from chance.
+
+    Raises:
+        CannotTellError: The interval of the gap holds zero.
+    """
+    gap = case.metric("overfitting.gap")
+    if gap is not None and gap.low is not None and gap.low <= 0:
+        raise CannotTellError(
+            "the validation loss rose, but the interval of the gap holds zero: a larger validation set would tell"
+        )
 
 
 def _require_price(case: Case, validations: int) -> Price | None:
@@ -212,6 +233,38 @@ def _generalisation_loss(step: np.ndarray, value: np.ndarray) -> tuple[int, floa
     if value[best] <= 0:
         raise CannotTellError("the validation loss is not positive: a relative rise means nothing")
     return best, 100 * float(value[-1] / value[best] - 1)
+
+
+def _has_risen(value: np.ndarray, best: int) -> bool:
+    """Return whether the loss has risen since its lowest by more than its noise; of few losses, strip by strip.
+
+    Raises:
+        CannotTellError: It has risen, and was falling again at the end.
+    """
+    if value.size < PRICED:
+        return _rises(value[best:])
+    if not risen(value):
+        return False
+    if _falls_again(value):
+        raise CannotTellError(
+            "the validation loss rose and was falling again when the training ended (double descent or grokking):"
+            " train on to tell"
+        )
+    return True
+
+
+def _falls_again(value: np.ndarray) -> bool:
+    """Return whether the loss has come down from its peak since the lowest, and had not come to rest."""
+    levels, _, _ = windows(value)
+    after = levels[int(levels.argmin()) :]
+    peak = int(after.argmax())
+    rise, back = float(after[peak] - after[0]), float(after[peak] - after[-1])
+    if back <= BACK * rise:
+        return False
+    end = value[-max(4, (after.size - peak) // STRIPS) :]
+    half = end.size // 2
+    fall = float(end[:half].mean() - end[half:].mean())
+    return fall > max(STILL * back, 2 * noise(value) * float(np.sqrt(2 / half)))
 
 
 def _rises(value: np.ndarray) -> bool:

@@ -37,6 +37,13 @@ def test_noise_around_a_plateau_is_hardly_ever_a_rise(seed: int) -> None:
     assert ask("overfitting", case(metrics=[GAP], overfitting__val_loss=loss)) is None
 
 
+def test_strips_that_rise_by_luck_are_no_overfitting() -> None:
+    noisy = 2 + np.array([0.5, 0.3, 0.1, -0.15, 0.0, 0.02, -0.04, 0.05, 0.01, 0.0, 0.06, 0.02, 0.05, 0.12])
+    assert ask("overfitting", case(metrics=[GAP], overfitting__val_loss=noisy)) is None
+    few = np.array([3.0, 2.0, 2.1, 2.2, 2.3])
+    assert ask("overfitting", case(metrics=[GAP], overfitting__val_loss=few)) is not None
+
+
 def test_a_rise_on_a_tiny_validation_set_cannot_tell() -> None:
     unsure = metric("overfitting.gap", 0.1, low=-0.2, high=0.4)
     with pytest.raises(CannotTellError, match="larger validation set"):

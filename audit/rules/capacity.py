@@ -1,0 +1,284 @@
+"""Faults of the match of model, data and validation set, as far as the two loss curves show them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..beststep import noise
+from ..model import Confidence, Evidence, Mitigation, Severity
+from ..price import finite
+from .case import Case, Floats, nice
+from .declaration import CannotTellError, Fault, rule
+from .evidence import lower_rate
+
+FEWEST = 8  # validations
+SURE = 1.96  # standard errors of half a 95 % interval
+FLAT = 1.0  # % of the loss that a flat third may still fall
+SMALL_GAP = 0.1  # of the training loss, that a gap may have where the model has learned nothing by heart
+FIRST = 5  # steps that say where the training loss began
+GATHERED = "train_eval_dataloader"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Gaps:
+    """The gap where it has an interval; all of shape [n], n at least `FEWEST`."""
+
+    step: NDArray[np.int64]
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def _gaps(case: Case) -> _Gaps:
+    """Return the gaps that have an interval.
+
+    Raises:
+        CannotTellError: There are too few.
+    """
+    found = [finite(case.series(f"overfitting.gap{end}")) for end in ("", "_low", "_high")]
+    steps = reduce(np.intersect1d, (step for step, _ in found))
+    if steps.size < FEWEST:
+        raise CannotTellError(f"{steps.size} validations with an interval of the gap, it takes {FEWEST}")
+    value, low, high = (value[np.isin(step, steps)] for step, value in found)
+    return _Gaps(step=steps, value=value, low=low, high=high)
+
+
+def _less_regularisation(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend less of the regularisation that the model has a setting for."""
+    dropout, decay = case.number("model.dropout"), case.number("optimizer.weight_decay")
+    settings: dict[str, bool | int | float | str] = {}
+    if dropout is not None and dropout > 0.05:
+        settings["model.dropout"] = nice(dropout / 4)
+    if decay is not None and decay > 1e-3:
+        settings["optimizer.weight_decay"] = nice(decay / 10)
+    if not settings:
+        return None
+    told = " and ".join(f"{key.partition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items())
+    return Mitigation(
+        text=f"Regularise less: {told}.",
+        settings=settings,
+        gain="the training loss can fall further, as long as there is no gap",
+        cost="none; a gap that opens shows when it was too much",
+        source="Goodfellow et al. 2016, Deep Learning, section 11.4",
+    )
+
+
+def _larger_model(case: Case, fault: Fault) -> Mitigation:
+    """Recommend twice the width or depth that the model has a setting for."""
+    sizes = ((key, case.number(f"model.{key}")) for key in ("width", "hidden_size", "d_model", "depth"))
+    key, size = next(((key, size) for key, size in sizes if size), ("", 0.0))
+    settings: dict[str, bool | int | float | str] = {f"model.{key}": round(2 * size)} if key else {}
+    text = f"Double the {key.replace('_', ' ')}, from {size:g} to {2 * size:g}" if key else "Try a larger model"
+    return Mitigation(
+        text=f"{text}; if the training loss then ends as high, look for what the inputs do not tell.",
+        settings=settings,
+        gain="tells a model that is too small from data that say no more",
+        cost="about four times the compute of those layers"
+        if key in ("width", "hidden_size", "d_model")
+        else "compute",
+        source="Goodfellow et al. 2016, Deep Learning, section 11.3",
+    )
+
+
+@rule(
+    code="GEN004",
+    severity=Severity.LOW,
+    status="preview",
+    needs=("overfitting.train_loss", "overfitting.gap_low", "train.loss"),
+    threshold=70.0,
+    unit="% of the first training loss",
+    follows_from=(
+        "stagnant-loss",
+        "over-regularised",
+        "updates-too-small",
+        "scheduler-mistake",
+        "vanishing-gradient",
+    ),
+    remedies=(_less_regularisation, _larger_model),
+)
+def underfitting(case: Case, threshold: float) -> Fault | None:
+    """Flags runs that learned little, learn no more and have no gap.
+
+    What it detects:
+        The training loss in eval mode ends above `threshold` per cent of the training loss of the first five steps;
+        it fell by less than 1 % from the middle third of the validations to the last one; and the last gap is no
+        more than a tenth of it.
+
+    Why it matters:
+        More steps and more data of the same kind will not help: size, regularisation, learning rate or inputs will.
+
+    Example:
+        A linear model on images.
+
+    Known limits:
+        Where the targets are mostly chance, a perfect model looks the same: no record of one run tells how low the
+        loss could be. So the confidence is low.
+
+    References:
+        Goodfellow et al. 2016, Deep Learning, sections 5.2 and 11.3.
+    """
+    start = case.one_loss().value[:FIRST]
+    step, loss = finite(case.series("overfitting.train_loss"))
+    gap = _gaps(case)
+    if loss.size < FEWEST or not np.isfinite(start).all() or start.mean() <= 0:
+        raise CannotTellError("the training loss has too few finite, positive values")
+    _, middle, last = (float(part.mean()) for part in np.array_split(loss, 3))
+    share, fell = 100 * last / float(start.mean()), 100 * (1 - last / middle)
+    if share <= threshold or fell >= FLAT or gap.value[-1] > SMALL_GAP * last:
+        return None
+    return Fault(
+        summary=f"The training loss stands still at {last:.3g}, {share:.0f} % of where it began, with hardly a gap.",
+        evidence=(
+            Evidence(summary="last third of the training loss, of its first steps", step=int(step[-1]),
+                     series="overfitting.train_loss", value=share, limit=threshold, unit="%"),
+            Evidence(summary="fall from the middle third to the last", step=int(step[-1]),
+                     series="overfitting.train_loss", value=fell, limit=FLAT, unit="%"),
+        ),
+        confidence=Confidence.LOW,
+    )  # fmt: skip
+
+
+def _look_for_overlap(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text="Compare the two sets: search for validation examples, or near copies, among those of training, and"
+        " split by person, document or time where examples belong together (GroupShuffleSplit, TimeSeriesSplit).",
+        gain="a validation loss that says something of new data",
+        cost="a pass over the data; the loss may get worse, and truer",
+        source="Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in machine-learning-based science",
+    )
+
+
+@rule(
+    code="GEN005",
+    severity=Severity.MEDIUM,
+    status="preview",
+    needs=("overfitting.gap_high", "overfitting.train_loss"),
+    threshold=5.0,
+    unit="% of the training loss",
+    remedies=(_look_for_overlap,),
+)
+def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
+    """Flags validation losses that are surely lower than the training loss on the same weights.
+
+    What it detects:
+        In eval mode and on unaugmented training examples (`train_eval_dataloader=`), the 95 % interval of the gap
+        lay below zero at the last validation and at three of four in the second half of the run, and the gap is more
+        than `threshold` per cent of the training loss. Without such a loader the rule cannot tell: augmentation does
+        the same.
+
+    Why it matters:
+        A model is rarely better on what it has not seen. Where it is, the validation set is easier, or it was seen.
+
+    Example:
+        A validation set made of copies of frequent training examples.
+
+    Known limits:
+        Shows that the sets differ, not why: an easier validation set looks the same. Leakage that leaves the
+        validation loss above that of training shows no such sign.
+
+    References:
+        Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in machine-learning-based science.
+    """
+    gap, (_, train) = _gaps(case), finite(case.series("overfitting.train_loss"))
+    below = gap.high[gap.high.size // 2 :] < 0
+    share = -100 * float(gap.value[-1] / train[-1]) if train.size and train[-1] > 0 else 0.0
+    if not below[-1] or below.mean() < 0.75 or share <= threshold:
+        return None
+    if (case.events("probe") or [{}])[-1].get("source") != GATHERED:
+        raise CannotTellError(
+            "validation is surely better than training, which augmented training batches explain as well as leakage:"
+            " OverfittingMonitor(train_eval_dataloader=…) with unaugmented training examples would tell"
+        )
+    return Fault(
+        summary=f"The validation loss is {share:.0f} % below the training loss on the same weights, beyond noise:"
+        " the validation set is easier, or was seen.",
+        evidence=(
+            Evidence(summary="validation below training", step=int(gap.step[-1]), series="overfitting.gap",
+                     value=share, limit=threshold, unit="%"),
+            Evidence(summary="upper end of the gap's interval", step=int(gap.step[-1]),
+                     series="overfitting.gap_high", value=float(gap.high[-1]), limit=0.0, unit="loss"),
+        ),
+        confidence=Confidence.MEDIUM,
+    )  # fmt: skip
+
+
+def _average_weights(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text="Average the weights of the last steps (WeightAveraging or StochasticWeightAveraging), or let the"
+        " learning rate come down at the end, before judging by a single validation.",
+        gain="the noise of single steps cancels out",
+        cost="a copy of the weights",
+        source="Izmailov et al. 2018, Averaging Weights Leads to Wider Optima and Better Generalization",
+    )
+
+
+def _wait_longer(case: Case, fault: Fault) -> Mitigation:
+    value = case.series("overfitting.val_loss").value
+    longest = waited = 0
+    for better in np.minimum.accumulate(value)[:-1] > value[1:]:
+        waited = 0 if better else waited + 1
+        longest = max(longest, waited)
+    return Mitigation(
+        text=f"Stop early, if at all, with EarlyStopping(patience={longest + 1}) or more: this run waited up to"
+        f" {longest} validations for a new lowest loss.",
+        gain="no stop by one unlucky validation",
+        cost="the steps of that many validations",
+        source="Prechelt 1998, Early Stopping: But When?",
+    )
+
+
+@rule(
+    code="GEN006",
+    severity=Severity.LOW,
+    status="preview",
+    needs=("overfitting.val_loss", "overfitting.gap_low", "overfitting.gap_high"),
+    threshold=1.0,
+    unit="standard errors of the gap",
+    follows_from=("non-finite", "divergence", "oscillation", "loss-spike", "updates-too-large", "exploding-gradient"),
+    remedies=(lower_rate, _average_weights, _wait_longer),
+)
+def unstable_validation(case: Case, threshold: float) -> Fault | None:
+    """Flags validation losses that waver more from one validation to the next than their interval explains.
+
+    What it detects:
+        Around a smooth curve, single validation losses of the second half of the run spread by more than `threshold`
+        standard errors of the gap, and by more than 2 % of the loss.
+
+    Why it matters:
+        The examples of a validation set stay the same, so it is the model that jumps: which checkpoint looks best is
+        decided by luck.
+
+    Example:
+        A constant, high learning rate on small batches.
+
+    Known limits:
+        A validation set that is drawn anew each time wavers, too. The standard error is that of the gap, which the
+        training probe widens: some instability stays unseen.
+
+    References:
+        Izmailov et al. 2018, Averaging Weights Leads to Wider Optima and Better Generalization.
+    """
+    gap, (step, value) = _gaps(case), finite(case.series("overfitting.val_loss"))
+    if value.size < FEWEST:
+        raise CannotTellError(f"{value.size} validations with a finite loss, it takes {FEWEST}")
+    late = value[value.size // 2 :]
+    wavers, level = noise(late), float(np.median(late))
+    error = float(np.median((gap.high - gap.low)[gap.low.size // 2 :])) / 2 / SURE
+    if wavers <= 0.02 * abs(level) or wavers <= threshold * error:
+        return None
+    ratio = wavers / error if error else math.inf
+    return Fault(
+        summary=f"The validation loss wavers by ± {wavers:.2g} around its course, where its examples explain"
+        f" ± {error:.2g}.",
+        evidence=(
+            Evidence(summary="spread of single validation losses, in standard errors", step=int(step[-1]),
+                     series="overfitting.val_loss", value=min(ratio, 1e6), limit=threshold, unit="standard errors"),
+        ),
+        confidence=Confidence.MEDIUM,
+        step=int(step[value.size // 2]),
+    )  # fmt: skip
