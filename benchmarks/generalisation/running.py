@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,6 @@ from groundwire.callbacks import AuditCallback
 from lightning.pytorch.callbacks import EarlyStopping
 
 from ..faults.data import Pair, loader
-from ..faults.plan import quiet
 from ..faults.running import each
 from .data import Data, load
 from .models import Small
@@ -90,7 +90,6 @@ def train(case: Case, folder: Path) -> None:
 
 def fit(case: Case, place: Path) -> Truth:
     """Train."""
-    quiet()
     setup = case.setup
     L.seed_everything(case.seed, verbose=False)
     data = _arranged(setup, case.seed)
@@ -106,7 +105,8 @@ def fit(case: Case, place: Path) -> Truth:
         check_val_every_n_epoch=None, callbacks=[audit, truth, *stop], accelerator="cpu", logger=False,
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,
     )  # fmt: skip
-    with contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         trainer.fit(module, loader(data.train, setup.batch_size, shuffle=True), loader(data.val, _batch(setup)))
     return truth
 
