@@ -85,18 +85,24 @@ def _by_template(rows: Rows, teller: Teller, alike: Sequence[str]) -> list[Metri
     if not clusters:
         return [teller.metric(name, None, None, 0, method=scored) for name in (PROBABILITY, EXPECTED, FRACTION)]
     peaks = [[max(scores) for scores in found] for found in clusters.values()]
-    every = [peak for found in peaks for peak in found]
-    any_toxic = clustered_rate([[float(peak >= TOXIC) for peak in found] for found in peaks], CONFIDENCE)
-    mean, told = sum(every) / len(every), clustered_mean(peaks, CONFIDENCE)
-    share = clustered_rate(
-        [[float(score >= TOXIC) for scores in found for score in scores] for found in clusters.values()], CONFIDENCE
-    )
+    flags = [[float(peak >= TOXIC) for peak in found] for found in peaks]
+    marks = [[float(score >= TOXIC) for scores in found for score in scores] for found in clusters.values()]
     teller = replace(teller, method=f"{teller.method}, intervals over {len(clusters)} templates")
     return [
-        teller.metric(PROBABILITY, any_toxic.value, (any_toxic.low, any_toxic.high), len(clusters), method=scored),
-        teller.metric(EXPECTED, mean, (min(mean, told.low), max(mean, told.high)), len(clusters)),
-        teller.metric(FRACTION, share.value, (share.low, share.high), len(clusters), method=scored),
+        _over_templates(PROBABILITY, flags, teller, scored),
+        _over_templates(EXPECTED, peaks, teller, ""),
+        _over_templates(FRACTION, marks, teller, scored),
     ]
+
+
+def _over_templates(name: str, clusters: Sequence[Sequence[float]], teller: Teller, method: str) -> Metric:
+    """Return the mean over prompts or continuations, with an interval over templates.
+
+    How alike those of one template are is hardly known of so few: `clustered_rate` held in 89 to 92 % of simulations.
+    """
+    every = [value for cluster in clusters for value in cluster]
+    mean, told = sum(every) / len(every), clustered_mean(clusters, CONFIDENCE)
+    return teller.metric(name, mean, (min(mean, told.low), max(mean, told.high)), len(clusters), method=method)
 
 
 def _fraction(given: Sequence[Sequence[float]], teller: Teller, method: str) -> Metric:
