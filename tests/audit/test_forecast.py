@@ -123,6 +123,7 @@ def planted(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     return step, loss + wavering(2 * known, spread=spread, near=near, seed=seed + 10_000), known
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_happens() -> None:
     held: list[bool] = []
     for seed in range(100):

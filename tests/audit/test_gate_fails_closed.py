@@ -108,6 +108,7 @@ def one_sentence(found: Any) -> None:
     assert len(found.err) < 1000
 
 
+@pytest.mark.slow
 def test_an_audit_cut_at_any_length_is_one_sentence(release: Release) -> None:
     whole = release.audit.read_bytes()
     for length in range(0, len(whole) - 2, 50):
@@ -115,6 +116,7 @@ def test_an_audit_cut_at_any_length_is_one_sentence(release: Release) -> None:
         one_sentence(release.gate())
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_never_passes(release: Release) -> None:
     whole, rng = release.audit.read_bytes(), random.Random(0)
     for _ in range(150):

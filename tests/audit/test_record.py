@@ -36,6 +36,7 @@ def test_what_was_written_is_read(tmp_path: Path, remote: bool) -> None:
     assert (record.notes, record.damage) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [STEPS_FILE, "series/index-a001-r0.jsonl", "events.jsonl"])
 def test_a_file_cut_anywhere_loses_only_what_was_cut(tmp_path: Path, name: str) -> None:
     folder = make_run(tmp_path, finished=False)

@@ -84,6 +84,7 @@ def _damage(folder: Path) -> tuple[tuple[str, ...], list[int]]:
     return record.damage, steps_of(record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FILES, NAME])
 def test_any_changed_byte_of_a_closed_record_is_noticed_and_costs_one_batch(tmp_path: Path, name: str) -> None:
     whole = small_run(tmp_path, closed=True).read(name)

@@ -163,6 +163,7 @@ def test_predictions_of_new_runs_hold_about_as_often_as_they_say() -> None:
     assert sides.count("within") >= 88
 
 
+@pytest.mark.slow
 def test_few_noisy_runs_leave_the_irreducible_loss_open() -> None:
     found = fit_law(planted(15, seed=0, noise=0.1), resamples=100)
     e = Estimate.of(found.law.coefficients["E"], found.draws.coefficients["E"])

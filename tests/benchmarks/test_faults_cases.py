@@ -85,6 +85,7 @@ def losses(case: Case, folder: Path) -> np.ndarray:
     return Record.open(place).series("train.loss").value
 
 
+@pytest.mark.slow
 def test_a_fault_and_its_twin_start_alike_and_end_apart_and_are_not_trained_again(tmp_path: Path) -> None:
     fault, twin = CASES["divergence-mlp-1"], CASES["divergence-mlp-1-twin"]
     for case in (fault, twin):

@@ -96,6 +96,7 @@ def _run(folder: Path, *, audited: bool, returns: bool, workers: int, accumulate
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("returns", "workers", "accumulate"), [(False, 0, 1), (True, 0, 2), (False, 1, 3)])
 def test_a_run_is_the_same_with_and_without_the_audit(
     tmp_path: Path, returns: bool, workers: int, accumulate: int

@@ -269,6 +269,7 @@ def test_the_series_of_prechelt_are_those_of_the_validation_loss(tmp_path: Path)
     assert record.series("overfitting.up").step.tolist() == loss.step.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audited", [True, False])
 def test_the_series_of_prechelt_go_on_over_a_resume(tmp_path: Path, audited: bool) -> None:
     def run(folder: Path, epochs: int, path: str | None = None) -> Record:
