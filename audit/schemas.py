@@ -66,7 +66,7 @@ def _limit() -> dict[str, Any]:
             "metric": {
                 "anyOf": [
                     registered,
-                    {"type": "string", "pattern": f"^({LOGGED_PREFIX[:-1]}|{IMPORTED_PREFIX[:-1]})\\.[\\s\\S]"},
+                    {"type": "string", "pattern": f"^({'|'.join(OPEN)})\\.[\\s\\S]"},
                 ]
             },
             "max": {"type": "number", "description": "greatest allowed value, in the metric's unit"},

@@ -51,10 +51,7 @@ class ForecastMonitor(Monitor):
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from what a checkpoint held."""
-        callbacks = (self, *(self.session.callbacks if self.session else ()))
-        held: dict[str, Any] = next(
-            (found for callback in callbacks if (found := callback.resumed_progress(self.name))), {}
-        )
+        held = self.resumed_progress(self.name)
         told = zip(held.get("step", ()), held.get("loss", ()), held.get("rate", ()), strict=True)
         self._points = [(int(step), _number(loss), float(rate)) for step, loss, rate in told]
         self._made, self._next = int(held.get("made", 0)), int(held.get("next", 0))

@@ -162,11 +162,7 @@ class GenerationMonitor(Monitor):
         self._started, self._spent = time.monotonic(), 0.0
         self._asks, self._asked_at, self._alone = False, -1, trainer.world_size > 1
         asked = [self.questions.sha256, self.questions.k, self.questions.seed, scorer_name(self.scorer)]
-        callbacks = [self, *(self.session.callbacks if self.session else ())]  # the state is the lead's
-        held: dict[str, Any] = next(
-            (found for callback in callbacks if (found := callback.resumed_progress(self.name))), {}
-        )
-        self._trend = Trend(held, asked)
+        self._trend = Trend(self.resumed_progress(self.name), asked)
         model, reason = None, sharded(trainer.strategy, pl_module)
         try:
             model = spoken_by(pl_module, generate=self.generate, log_likelihood=self.log_likelihood)

@@ -240,10 +240,14 @@ class Monitor(Callback):
         return self.__dict__ | {"session": None}  # threads and open files stay in their process
 
     def resumed_progress(self, name: str) -> State:
-        """Return the progress that a checkpoint held for the monitor `name`."""
-        parts = self.resumed.get("parts")
-        found = parts.get(name) if isinstance(parts, dict) else None
-        return found if isinstance(found, dict) else {}
+        """Return the progress that a checkpoint held for a monitor, under itself or the callback that it belongs to."""
+        callbacks = (self, *(self.session.callbacks if self.session else ()))
+        for callback in callbacks:
+            parts = callback.resumed.get("parts")
+            found = parts.get(name) if isinstance(parts, dict) else None
+            if isinstance(found, dict) and found:
+                return found
+        return {}
 
 
 def loss_in(outputs: Any) -> Tensor | None:

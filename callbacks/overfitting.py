@@ -104,7 +104,7 @@ class OverfittingMonitor(Monitor):
         self._comparison = Comparison(
             self.session, self._train, self._val, monitor=self.monitor, metrics=self.metrics
         )
-        self._rows = GapRows(self.session, self._resumed_losses() if self.session.resumed else {})
+        self._rows = GapRows(self.session, self.resumed_progress(self.name) if self.session.resumed else {})
         self._ranks = trainer.world_size
         self._drawn = False
         self._batch_s = 0.0
@@ -122,11 +122,6 @@ class OverfittingMonitor(Monitor):
         elif given is not None and trains_on(given, trainer.train_dataloader):
             reason = "train_eval_dataloader is the training loader itself: give it a loader of its own"
         return reason
-
-    def _resumed_losses(self) -> dict[str, Any]:
-        """Return what the checkpoint held, under this callback or the one that it is part of."""
-        callbacks = (self, *(self.session.callbacks if self.session else ()))
-        return next((found for callback in callbacks if (found := callback.resumed_progress(self.name))), {})
 
     def progress(self) -> dict[str, Any]:
         """Return the losses so far."""
