@@ -240,7 +240,7 @@ class Monitor(Callback):
         return self.__dict__ | {"session": None}  # threads and open files stay in their process
 
     def resumed_progress(self, name: str) -> State:
-        """Return the progress that a checkpoint held for a monitor, under itself or the callback that it belongs to."""
+        """Return the progress that a checkpoint held for a monitor, under itself or its callback."""
         callbacks = (self, *(self.session.callbacks if self.session else ()))
         for callback in callbacks:
             parts = callback.resumed.get("parts")
