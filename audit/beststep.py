@@ -22,6 +22,8 @@ SAME = 0.01  # of the loss or of its fall: a larger error makes nothing the same
 MOVED = 5.0  # standard errors that count as a fall or a rise: the lowest of many is low by luck
 MEDIAN = 1.2533  # standard error of a median of normal noise, over that of a mean
 STRIPS = 3
+BACK = 0.05  # of a rise, that has to be undone before it counts as a second fall
+STILL = 0.1  # of what was undone, that has to be undone within half of the end, for the loss to fall still
 
 
 class UnclearError(Exception):
@@ -91,7 +93,7 @@ def best_step(step: Steps, value: Floats) -> Best:
     lowest = float(levels.min())
     _require_movement(value, levels, error)
     place = int(np.flatnonzero(levels <= lowest + error)[0])
-    _require_no_second_fall(levels[int(levels.argmin()) :], error)
+    _require_no_second_fall(value)
     window = slice(place, place + width)
     return Best(
         step=int(step[window][value[window].argmin()]),
@@ -114,13 +116,25 @@ def _require_movement(value: Floats, levels: Floats, error: float) -> None:
         raise UnclearError(f"the validation loss wavers by ± {error:.2g}: a larger validation set would tell")
 
 
-def _require_no_second_fall(levels: Floats, error: float) -> None:
-    """Raise when the loss rose after its lowest, and was falling again at the end."""
-    peak = int(levels.argmax())
-    rise, fallen = float(levels[peak] - levels[0]), float(levels[peak] - levels[-1])
-    if rise <= MOVED * error or levels.size - peak < STRIPS:
-        return
-    if fallen > max(MOVED * error, 0.1 * rise) and levels[-1] <= levels[peak:].min() + error:
+def falls_again(value: Floats) -> bool:
+    """Return whether losses have come down from their peak since the lowest, and had not come to rest."""
+    levels, _, _ = windows(value)
+    after = levels[int(levels.argmin()) :]
+    peak = int(after.argmax())
+    rise, back = float(after[peak] - after[0]), float(after[peak] - after[-1])
+    if back <= BACK * rise:
+        return False
+    end = value[-max(4, (after.size - peak) // STRIPS) :]
+    half = end.size // 2
+    fall = float(end[:half].mean() - end[half:].mean())
+    return fall > max(STILL * back, 2 * noise(value) * float(np.sqrt(2 / half)))
+
+
+def _require_no_second_fall(value: Floats) -> None:
+    """Raise when the loss rose after its lowest by more than its noise, and was falling again at the end."""
+    levels, error, _ = windows(value)
+    after = levels[int(levels.argmin()) :]
+    if after.max() - after[0] > MOVED * error and falls_again(value):
         raise UnclearError(
             "the validation loss rose and was falling again when the training ended (double descent or grokking)"
         )

@@ -63,7 +63,28 @@ def _data(trainer: Trainer) -> dict[str, JsonValue]:
     declared = getattr(getattr(trainer, "datamodule", None), "hparams", {})
     loader = trainer.train_dataloader
     found = {name: getattr(loader, name) for name in ("batch_size", "num_workers") if hasattr(loader, name)}
-    return _capped(dict(declared) | found)
+    return _capped(dict(declared) | found | _epoch(trainer))
+
+
+def _epoch(trainer: Trainer) -> dict[str, int]:
+    """Return the batches of an epoch on a rank, the steps that they make, and the examples of all ranks, if known."""
+    batches = trainer.num_training_batches
+    if not (isinstance(batches, int) and batches > 0):
+        return {}
+    found = {"batches_per_epoch": batches}
+    module = trainer.lightning_module
+    if module.automatic_optimization:
+        found["steps_per_epoch"] = -(-batches // trainer.accumulate_grad_batches)
+    examples = _length(getattr(trainer.train_dataloader, "dataset", None))
+    whole = _length(trainer.train_dataloader) == batches
+    return found | ({"examples": examples} if examples and whole else {})
+
+
+def _length(sized: Any) -> int | None:
+    try:
+        return len(sized)
+    except Exception:  # noqa: BLE001 - a data set of the user's without a length, or with one that breaks
+        return None
 
 
 def _model(pl_module: LightningModule) -> dict[str, JsonValue]:

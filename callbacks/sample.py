@@ -17,6 +17,7 @@ Over = Literal["examples", "batches"]
 
 RESAMPLES = 999
 MOST = 256  # units drawn together: of more examples, random groups of equal size
+FEWEST = 30  # examples on a side: of fewer skewed losses, draws say too little of the mean
 METHODS: dict[Over, str] = {
     "examples": "bootstrap-t interval over examples",
     "batches": "Welch interval over batches",
@@ -64,8 +65,8 @@ class Spread:
 
 
 def spread(train: Sample, val: Sample) -> Spread:
-    """Return the spread of the difference: over examples where both sides know them, else over batches."""
-    if train.examples and val.examples:
+    """Return the spread of the difference: over examples where both sides know at least 30, else over batches."""
+    if min(len(train.examples), len(val.examples)) >= FEWEST:
         half = bootstrap_half_width(train.examples, val.examples)
         if half is not None:
             return Spread(half=half, over="examples", train=len(train.examples), val=len(val.examples))

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from ..beststep import FEWEST as PRICED
-from ..beststep import UnclearError, noise, risen, windows
+from ..beststep import UnclearError, falls_again, risen
 from ..model import Confidence, Evidence, Metric, Mitigation, Severity
 from ..price import Price, in_words, price
 from ..record import Series
@@ -16,9 +16,7 @@ from .declaration import CannotTellError, Fault, rule
 
 STRIPS = 3
 MOST_DROPOUT = 0.5
-BACK = 0.05  # of a rise, that has to be undone before it counts as a second fall
 WAITED = 3  # validations after the lowest that early stopping waits for by default
-STILL = 0.1  # of what was undone, that has to be undone within half of the end, for the loss to fall still
 
 
 def _regularise(case: Case, fault: Fault) -> Mitigation | None:
@@ -245,26 +243,12 @@ def _has_risen(value: np.ndarray, best: int) -> bool:
         return _rises(value[best:])
     if not risen(value):
         return False
-    if _falls_again(value):
+    if falls_again(value):
         raise CannotTellError(
             "the validation loss rose and was falling again when the training ended (double descent or grokking):"
             " train on to tell"
         )
     return True
-
-
-def _falls_again(value: np.ndarray) -> bool:
-    """Return whether the loss has come down from its peak since the lowest, and had not come to rest."""
-    levels, _, _ = windows(value)
-    after = levels[int(levels.argmin()) :]
-    peak = int(after.argmax())
-    rise, back = float(after[peak] - after[0]), float(after[peak] - after[-1])
-    if back <= BACK * rise:
-        return False
-    end = value[-max(4, (after.size - peak) // STRIPS) :]
-    half = end.size // 2
-    fall = float(end[:half].mean() - end[half:].mean())
-    return fall > max(STILL * back, 2 * noise(value) * float(np.sqrt(2 / half)))
 
 
 def _rises(value: np.ndarray) -> bool:

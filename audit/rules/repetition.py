@@ -19,6 +19,9 @@ def _epoch_steps(case: Case) -> tuple[float, str]:
     Raises:
         CannotTellError: The record does not tell: batches are all alike, and no number of epochs was set.
     """
+    known = case.number("data.steps_per_epoch")
+    if known:
+        return known, "steps per epoch"
     size = case.series("data.batch_size")
     usual = float(np.median(size.value)) if len(size) else 0.0
     short = size.step[size.value < usual]
@@ -87,7 +90,8 @@ def data_constrained_repetition(case: Case, threshold: float) -> Fault | None:
 
     Known limits:
         The four epochs come from language models; others may take more, which is why the loss has to have stopped
-        falling. How long an epoch was is read from its smaller last batch, or from `max_epochs`.
+        falling. Where the loader has no length, how long an epoch was is read from its smaller last batch, or from
+        `max_epochs`.
 
     References:
         Muennighoff et al. 2023, Scaling Data-Constrained Language Models (arXiv:2305.16264).

@@ -11,6 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 DRAWS, AT_ONCE = 10_000, 500  # Monte Carlo draws of `mean_interval`, and how many are held in memory
+FEW = 8  # values of the smaller sample, below which Welch's degrees of freedom are not used
 MANY = 32  # values from which equal ones are drawn together
 
 
@@ -115,6 +116,8 @@ def welch_interval(
 
     Welch, B. L. (1947), Biometrika 34, 28–35. With weights (sizes of batches) the variance of a mean is
     that of a ratio estimator, Σ w²(x − m)² / (Σ w)² · n / (n − 1) (Cochran 1977, Sampling Techniques, 6.3).
+    Where a sample has fewer than eight values, Welch's degrees of freedom are themselves too uncertain, and those of
+    the smaller sample count, which are too few rather than too many (Hsu 1938, Scheffé 1970).
 
     Args:
         first: Shape [n], n ≥ 2.
@@ -136,8 +139,9 @@ def welch_interval(
     upper = (1 + allowed(confidence)) / 2
     if error == 0:
         return difference, difference
+    fewest = min(n_1, n_2)
     share = variance_1 / error  # not the squares of the variances, which underflow
-    freedom = 1 / (share**2 / (n_1 - 1) + (1 - share) ** 2 / (n_2 - 1))
+    freedom = 1 / (share**2 / (n_1 - 1) + (1 - share) ** 2 / (n_2 - 1)) if fewest >= FEW else fewest - 1
     half = float(t.ppf(upper, freedom)) * math.sqrt(error)
     return difference - half, difference + half
 

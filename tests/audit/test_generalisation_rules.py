@@ -70,7 +70,9 @@ def test_epochs_that_the_record_does_not_tell_cannot_be_judged() -> None:
 
 def test_epochs_are_read_from_the_last_batches_or_the_trainer() -> None:
     told = {"trainer": {"max_epochs": 12}, "optimizer": {}, "model": {}}
+    known = {"trainer": {}, "optimizer": {}, "model": {}, "data": {"steps_per_epoch": STEPS / 15}}
     for found, epochs in (
+        (gaps(MEMORISING, 0.1, overfitting__val_loss=PLATEAU, configuration=known), 15),
         (BAD["data-constrained-repetition"](), 20),
         (gaps(MEMORISING, 0.1, overfitting__val_loss=PLATEAU, configuration=told), 12),
     ):

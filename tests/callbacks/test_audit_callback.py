@@ -191,6 +191,22 @@ def test_secrets_among_the_hyperparameters_are_withheld(tmp_path: Path) -> None:
     assert audit_of(callback.folder)["configuration"]["model"]["api_token"] == "(withheld)"
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"batches_per_epoch": 12, "steps_per_epoch": 12, "examples": 96}),
+        ({"accumulate_grad_batches": 5}, {"batches_per_epoch": 12, "steps_per_epoch": 3, "examples": 96}),
+        ({"limit_train_batches": 4}, {"batches_per_epoch": 4, "steps_per_epoch": 4}),
+    ],
+)
+def test_the_length_of_an_epoch_is_recorded(tmp_path: Path, options: dict[str, Any], expected: dict[str, int]) -> None:
+    callback = AuditCallback(generation=None, carbon=None)
+    fit(trainer(tmp_path, callback, max_steps=3, **options), Classifier())
+    told = audit_of(callback.folder)["configuration"]["data"]
+    names = ("batches_per_epoch", "steps_per_epoch", "examples")
+    assert {name: told[name] for name in names if name in told} == expected
+
+
 def test_no_permission_to_write_costs_the_record_and_not_the_training(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

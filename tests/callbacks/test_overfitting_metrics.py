@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -254,8 +255,14 @@ def test_many_examples_are_drawn_in_groups_and_few_not_at_all() -> None:
     assert bootstrap_half_width([1.0], [1.0, 2.0]) is None
     assert bootstrap_half_width([1.0, float("nan")], [1.0, 2.0]) is None
     assert bootstrap_half_width([1.0, 1.0], [2.0, 2.0]) == 0.0
-    same = Sample(losses=[1.0, 2.0], sizes=[1, 1], examples=[1.0, 2.0])
-    assert spread(same, Sample(losses=[1.0, 2.0], sizes=[1, 1])).over == "batches"
+
+
+@pytest.mark.parametrize(("examples", "over"), [(0, "batches"), (29, "batches"), (30, "examples")])
+def test_few_examples_are_left_to_their_batches(examples: int, over: str) -> None:
+    whole = Sample(losses=[1.0, 2.0], sizes=[20, 20], examples=[1.0, 2.0] * 20)
+    some = Sample(losses=[1.0, 2.0], sizes=[20, 20], examples=[1.0, 2.0, 3.0] * 10)
+    few = replace(some, examples=some.examples[:examples])
+    assert spread(whole, few).over == spread(few, whole).over == over
 
 
 def test_the_series_of_prechelt_are_those_of_the_validation_loss(tmp_path: Path) -> None:
@@ -385,6 +392,7 @@ def test_no_option_perturbs_the_run(tmp_path: Path, workers: int) -> None:
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import lightning as L
