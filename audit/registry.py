@@ -10,8 +10,9 @@ LOGGED_PREFIX = "logged."
 IMPORTED_PREFIX = "imported."
 
 Unit = Literal[
-    "", "kWh", "kg", "s", "loss", "steps", "step", "share", "× weight", "probability", "bits"
-]  # "": a bare number
+    "", "kWh", "kg", "kg/kWh", "J", "L", "s", "1/s", "FLOP", "B",
+    "loss", "steps", "step", "share", "× weight", "probability", "bits",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +21,7 @@ class Quantity:
 
     Attributes:
         name: Dotted name.
-        unit: Unit, from the closed list; "" is a bare number.
+        unit: Unit, from the closed list; "" is a bare number, "B" bytes, "1/s" per second.
         meaning: One sentence.
         better: Which direction is better, for margins and defaults.
         family: Section of the report.
@@ -58,6 +59,48 @@ METRICS: tuple[Quantity, ...] = (
              meaning="Price of that energy with PUE, in the currency that was declared"),
     Quantity(name="carbon.duration_s", unit="s", family="carbon", run_level=True,
              meaning="Seconds that the energy meter ran"),
+    Quantity(name="carbon.facility_energy_kwh", unit="kWh", family="carbon", run_level=True,
+             meaning="Energy of the run with what the data centre adds for it: energy times PUE"),
+    Quantity(name="carbon.intensity", unit="kg/kWh", family="carbon", run_level=True,
+             meaning="CO2 equivalent of a kilowatt-hour in the grid that the emissions were computed with"),
+    Quantity(name="carbon.water_l", unit="L", family="carbon", run_level=True,
+             meaning="Water that cooling used up: energy before PUE times the declared WUE"),
+    Quantity(name="carbon.embodied_kg", unit="kg", family="carbon", run_level=True,
+             meaning="Share of the hardware's making that falls to this run, by what was declared of it"),
+    Quantity(name="carbon.lost_energy_kwh", unit="kWh", family="carbon", run_level=True,
+             meaning="Energy of work that is not in the last weights: steps after the checkpoint that was resumed"),
+    Quantity(name="carbon.energy_per_sample", unit="J", family="carbon", run_level=True,
+             meaning="Energy of the run over the examples that it trained on, repetitions counted"),
+    Quantity(name="carbon.energy_per_token", unit="J", family="carbon", run_level=True,
+             meaning="Energy of the run over the tokens that it trained on, repetitions counted"),
+    Quantity(name="carbon.energy_per_epoch_kwh", unit="kWh", family="carbon", run_level=True,
+             meaning="Energy of the run over its epochs"),
+    Quantity(name="carbon.forecast_coverage", unit="share", family="carbon", better="higher", run_level=True,
+             meaning="Share of the forecasts of the run's energy whose 80 % band held what it came to"),
+    Quantity(name="carbon.forecast_error", unit="share", family="carbon", run_level=True,
+             meaning="Median relative error of those forecasts"),
+    Quantity(name="efficiency.samples_per_s", unit="1/s", family="efficiency", better="higher", run_level=True,
+             meaning="Examples trained on per second of the fit, validation and waiting included"),
+    Quantity(name="efficiency.tokens_per_s", unit="1/s", family="efficiency", better="higher", run_level=True,
+             meaning="Tokens trained on per second of the fit, validation and waiting included"),
+    Quantity(name="efficiency.training_flop", unit="FLOP", family="efficiency", better="neither", run_level=True,
+             meaning="Floating-point operations of the model, forward and backward, over all training steps"),
+    Quantity(name="efficiency.mfu", unit="share", family="efficiency", better="higher", run_level=True,
+             meaning="Model FLOPs utilisation: those operations over what the devices could do at their dense peak"),
+    Quantity(name="efficiency.data_wait_share", unit="share", family="efficiency", run_level=True,
+             meaning="Share of the fit in which training waited for its next batch"),
+    Quantity(name="efficiency.validation_share", unit="share", family="efficiency", run_level=True,
+             meaning="Share of the fit that went into validation"),
+    Quantity(name="efficiency.checkpoint_share", unit="share", family="efficiency", run_level=True,
+             meaning="Share of the fit that went into writing checkpoints"),
+    Quantity(name="efficiency.peak_memory", unit="B", family="efficiency", run_level=True,
+             meaning="Most memory allocated on one device at a time"),
+    Quantity(name="efficiency.memory_headroom", unit="share", family="efficiency", better="higher", run_level=True,
+             meaning="Share of the device's memory that was never allocated"),
+    Quantity(name="efficiency.gpu_utilisation", unit="share", family="efficiency", better="higher", run_level=True,
+             meaning="Share of time with any kernel active on the device, however little of it that used"),
+    Quantity(name="efficiency.wasted_kwh", unit="kWh", family="efficiency", run_level=True,
+             meaning="Energy of the time in which training waited for its next batch"),
     Quantity(name="overfitting.gap", unit="loss", family="overfitting",
              meaning="Validation loss minus training loss, both in eval mode on the same weights"),
     Quantity(name="overfitting.gap_relative", unit="share", family="overfitting",

@@ -147,6 +147,7 @@ class AuditCallback(Monitor):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delegate to the monitors."""
+        super().on_validation_start(trainer, pl_module)
         self._tell("on_validation_start", trainer, pl_module)
 
     def on_validation_batch_start(self, *arguments: Any) -> None:

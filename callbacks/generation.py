@@ -31,6 +31,7 @@ from .averaging import averages
 from .isolation import isolated
 from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded
+from .phases import GENERATION
 from .tables import log_samples
 from .trend import RISING, Trend
 
@@ -204,7 +205,8 @@ class GenerationMonitor(Monitor):
             return
         self._asked_at, began = step, time.monotonic()
         try:
-            found = self._evaluation.sample(self._trend.chosen(self.questions.prompts), seconds=left, step=step)
+            with self.session.phases.during(GENERATION):
+                found = self._evaluation.sample(self._trend.chosen(self.questions.prompts), seconds=left, step=step)
         except (GenerateError, ScorerError) as error:
             raise MonitorError(str(error)) from error
         if found.problems:
@@ -230,7 +232,8 @@ class GenerationMonitor(Monitor):
             return
         step = trainer.global_step
         try:
-            found = self._evaluation.whole(seconds=self._limit(), step=step)
+            with self.session.phases.during(GENERATION):
+                found = self._evaluation.whole(seconds=self._limit(), step=step)
         except (GenerateError, ScorerError) as error:
             self._note(Measured(metrics=nothing(str(error), step)))
             raise MonitorError(str(error)) from error

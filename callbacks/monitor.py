@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from .batches import batch_size
+from .phases import TRAINING, VALIDATION
 from .purse import SAMPLES
 from .schedule import Thinning
 
@@ -196,9 +197,15 @@ class Monitor(Callback):
         session.logged(trainer)
 
     @leading
+    def on_validation_start(self, session: Session, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin a phase."""
+        session.phases.switch(VALIDATION)
+
+    @leading
     def on_validation_end(self, session: Session, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what the validation has logged."""
         session.logged(trainer)
+        session.phases.switch(TRAINING)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what the last epoch has logged and measure what remains."""

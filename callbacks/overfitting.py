@@ -216,6 +216,7 @@ class OverfittingMonitor(Monitor):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the validation before."""
+        super().on_validation_start(trainer, pl_module)
         self._restart(trainer)
 
     def on_validation_batch_start(

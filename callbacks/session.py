@@ -21,6 +21,7 @@ from .buffer import Key, ScalarBuffer
 from .checkpoints import Checkpoints
 from .monitor import Monitor, loss_in
 from .opening import Opened, open_run
+from .phases import CHECKPOINT, TRAINING, Phases
 from .purse import BUDGET, Purse
 from .warning import Watch
 
@@ -49,6 +50,7 @@ class Session:
         self.batch = opened.batches
         self.seconds = 0.0  # what keeping the record has cost, monitors apart
         self.purse = Purse(float(getattr(lead, "overhead_budget", BUDGET)), self._cost)
+        self.phases = Phases()
         self.first_step = trainer.global_step
         self._steps = ScalarBuffer()
         self._announced = False
@@ -124,6 +126,7 @@ class Session:
         """Count a batch of `size` examples."""
         self.batch += 1
         self._size = size
+        self.phases.switch(TRAINING)
         self._note_checkpoints(trainer)
         if not self._announced:
             self._announced = True
@@ -133,6 +136,7 @@ class Session:
     def saving(self, step: int) -> None:
         """Remember at which step a checkpoint is about to be written."""
         self._checkpoints.saving(step)
+        self.phases.switch(CHECKPOINT)
         self.flush()  # a resumed run trains no step before its checkpoint again
 
     def _note_checkpoints(self, trainer: Trainer) -> None:
