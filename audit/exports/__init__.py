@@ -1,1 +1,1 @@
-"""Exports: the verdict in the formats that other programs read."""
+"""Exports: what a run has measured, in the forms that others ask for."""
