@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .card_command import card
 from .console import complain, put, say
 from .errors import RecordError, UsageError
 from .escape import visible
+from .estimate_command import estimate
+from .options import LATER, Format, Listing, RunPath
 
 if TYPE_CHECKING:
     from .gate import Verdict
     from .model import Audit
     from .rules import Rule
-
-LATER = "When needed"
 
 
 class Commands(TyperGroup):
@@ -42,23 +43,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Audit of training runs: read the report, gate the release.",
 )
-
-RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Run folder: a path or an fsspec URL.")]
-
-
-class Format(StrEnum):
-    """How a verdict is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-class Listing(StrEnum):
-    """How a list is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class Page(StrEnum):
@@ -191,6 +175,9 @@ def compare(
     put(compared_text(found, chosen.value))
     if found.hindrance:
         raise RecordError(found.hindrance)
+
+
+app.command(short_help="Write RUN's energy and emissions for a model card, SCI or the EU form.")(card)
 
 
 @app.command(rich_help_panel=LATER)
@@ -352,6 +339,9 @@ def scaling(
         )
     )  # fmt: skip
     put(study_json(found) if chosen is Listing.JSON else study_text(found))
+
+
+app.command(rich_help_panel=LATER, short_help="Say what a training will take before it runs.")(estimate)
 
 
 def _audit(run: str) -> tuple[Audit, bool]:

@@ -20,6 +20,8 @@ PAGES = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
     "docs/architecture.md",
+    "docs/card.md",
+    "docs/estimate.md",
     "docs/policy.md",
     "docs/prompts.md",
     "docs/statistics.md",

@@ -22,8 +22,8 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_the_help_sets_apart_what_is_rarely_needed(release: Release) -> None:
     first, later = release.command("--help").out.split("When needed:")
     early = first.split("Commands:")[1]
-    assert re.findall(r"^  (\w+)  ", early, re.MULTILINE) == ["init", "gate", "report", "explain", "compare"]
-    expected = ["rules", "generate", "qualify", "power", "schema", "import", "scaling"]
+    assert re.findall(r"^  (\w+)  ", early, re.MULTILINE) == ["init", "gate", "report", "explain", "compare", "card"]
+    expected = ["rules", "generate", "qualify", "power", "schema", "import", "scaling", "estimate"]
     assert re.findall(r"^  (\w+)  ", later, re.MULTILINE) == expected
     assert "..." not in early + later  # no help is cut off
 
