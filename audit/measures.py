@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import price, registry, returns
+from . import energy, price, registry, returns
 from .model import Metric, Quality
 from .record import Record, Series
 
@@ -55,75 +55,6 @@ def _nulls(monitor: str, names: list[str], reason: str | None) -> Iterator[Metri
 def _metric(name: str, value: float | None, **fields: Any) -> Metric:
     quantity = registry.metric(name)
     return Metric(name=name, value=value, unit=quantity.unit if quantity else "", **fields)
-
-
-def _carbon(record: Record) -> Iterator[Metric]:
-    """Sum the last totals of every attempt and node: each attempt's energy was spent, whatever came after."""
-    last = {(e["attempt"], e["rank"]): e for e in record.events("energy", replayed=True)}
-    if not last:
-        return
-    readings = list(last.values())
-    unread = [a.number for a in record.run.attempts if a.number not in {number for number, _ in last}]
-    quality = Quality.UNKNOWN if unread else _quality(readings)
-    method = _carbon_method(readings, unread)
-    common: dict[str, Any] = {"quality": quality, "method": method, "monitor": "carbon"}
-    yield _metric("carbon.energy_kwh", _total(readings, "energy_kwh"), **common)
-    for kind in ("cpu", "gpu", "ram"):
-        parts = {"quality": Quality(_weakest(readings, kind)), "labels": {"component": kind}}
-        if any(kind in e["qualities"] for e in readings):
-            yield _metric("carbon.energy_kwh", _total(readings, f"{kind}_kwh"), **common | parts)
-    where = sorted({str(e["location"]) for e in readings if e["location"]})
-    known = all(e["location"] for e in readings)
-    reason = None if known else "location unknown: name it with CarbonMonitor(country_iso_code=…)"
-    located = {"method": f"{method}; grid of {', '.join(where)}"} if known else {}
-    modelled = {"quality": Quality.weakest([quality, Quality.MODELLED]) if known else Quality.UNKNOWN}
-    value = _total(readings, "emissions_kg") if known else None
-    yield _metric("carbon.emissions_kg", value, reason=reason, **common | located | modelled)
-    yield from _cost(readings, common)
-    longest = {number: 0.0 for number, _ in last}
-    for (number, _), event in last.items():
-        longest[number] = max(longest[number], float(event["duration_s"]))
-    yield _metric("carbon.duration_s", sum(longest.values()), **common | {"quality": Quality.MEASURED})
-
-
-def _cost(readings: list[dict[str, Any]], common: dict[str, Any]) -> Iterator[Metric]:
-    """Yield what the energy cost, PUE included, where a price was declared for all of it in one currency."""
-    prices = [event.get("price_per_kwh") for event in readings]
-    currencies = {event.get("currency") for event in readings}
-    if not any(price is not None for price in prices):
-        return
-    if None in prices or len(currencies) != 1:
-        reason = "no price was declared for some of the energy, or in several currencies"
-        yield _metric("carbon.cost", None, reason=reason, **common | {"quality": Quality.UNKNOWN})
-        return
-    cost = sum(float(e["energy_kwh"]) * float(e.get("pue") or 1.0) * float(e["price_per_kwh"]) for e in readings)
-    told, currency = ", ".join(sorted({f"{float(price or 0):g}" for price in prices})), str(currencies.pop())
-    method = f"{common['method']}; {told} {currency} a kWh as declared, PUE included"
-    quality = Quality.weakest([common["quality"], Quality.DECLARED])
-    cost_of = _metric("carbon.cost", cost, **common | {"quality": quality, "method": method})
-    yield cost_of.model_copy(update={"unit": currency})
-
-
-def _total(readings: list[dict[str, Any]], name: str) -> float:
-    return sum(float(event[name]) for event in readings)
-
-
-def _weakest(readings: list[dict[str, Any]], kind: str) -> Quality:
-    return Quality.weakest([Quality(e["qualities"].get(kind, "unknown")) for e in readings])
-
-
-def _quality(readings: list[dict[str, Any]]) -> Quality:
-    return Quality.weakest([Quality(quality) for e in readings for quality in e["qualities"].values()])
-
-
-def _carbon_method(readings: list[dict[str, Any]], unread: list[int]) -> str:
-    parts = sorted({f"{kind} {quality}" for e in readings for kind, quality in e["qualities"].items()})
-    unmetered = sum(float(e["unmetered_s"]) for e in readings if not isinstance(e["unmetered_s"], str))
-    text = f"codecarbon {readings[-1]['version']} offline, whole machine: {', '.join(parts)}"
-    text += f"; {unmetered:.1f} s at the start unmetered"
-    if unread:
-        text += f"; attempt {', '.join(map(str, unread))} broke before its first reading, its energy is missing"
-    return text
 
 
 def _overfitting(record: Record) -> Iterator[Metric]:
@@ -224,13 +155,13 @@ def _logged(record: Record) -> Iterator[Metric]:
 
 def _ledger(record: Record) -> dict[str, Metric]:
     """Return the totals of the energy ledger by name."""
-    return {metric.name: metric for metric in _carbon(record) if not metric.labels}
+    return {metric.name: metric for metric in energy.measure(record) if not metric.labels}
 
 
 Compute = Callable[[Record], Iterable[Metric]]
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Compute]] = {
-    "carbon": (("carbon.energy_kwh", "carbon.emissions_kg", "carbon.duration_s"), _carbon),
+    "carbon": (energy.NAMES, energy.measure),
     "overfitting": (
         ("overfitting.gap", "overfitting.gap_relative", "overfitting.best_step", *price.NAMES),
         lambda record: (*_overfitting(record), *price.measure(record, _ledger(record))),

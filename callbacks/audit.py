@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 
 from .activations import ActivationMonitor
+from .agreement import Agreement
 from .carbon import CarbonMonitor
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
@@ -19,7 +20,6 @@ from .overfitting import OverfittingMonitor
 from .purse import BUDGET
 
 AUTO: Literal["auto"] = "auto"
-AGREE = 50  # batches after which several ranks ask each other whether to stop
 
 
 class AuditCallback(Monitor):
@@ -73,7 +73,7 @@ class AuditCallback(Monitor):
             raise ValueError(f"overhead_budget must be a share above 0 and up to 1, got {overhead_budget!r}")
         self.overhead_budget = overhead_budget
         self.on_finding = _actions(on_finding)
-        self._batches = 0
+        self._agreement = Agreement()
         self._listeners: dict[str, list[Monitor]] = {}
         if not isinstance(report, bool):
             raise ValueError(f"report must be True or False, got {report!r}")
@@ -89,6 +89,7 @@ class AuditCallback(Monitor):
         )
         self.parts: tuple[Monitor, ...] = tuple(part for part in chosen if part is not None)
         for part in self.parts:
+            part.alone = False
             if isinstance(part, GradientMonitor) and self.on_finding.get("non-finite") == "skip":
                 part.skips, part.nonfinite = True, "locate"
 
@@ -121,29 +122,33 @@ class AuditCallback(Monitor):
         """Delegate to the monitors."""
         self._tell("on_train_batch_end", *arguments)
         super().on_train_batch_end(*arguments)
-        if "stop" in self.on_finding.values():
+        if self.may_stop:
             self._stop_if_wanted(arguments[0])
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether a rule or a monitor may end the training."""
+        return "stop" in self.on_finding.values() or any(part.may_stop for part in self.parts)
+
     def _stop_if_wanted(self, trainer: Trainer) -> None:
-        """End the training when a rule says so; every rank has to ask, whether it records or not."""
-        self._batches += 1
+        """End the training when a rule or a monitor says so; every rank has to ask, whether it records or not."""
         wanted = self._wanted()
-        if trainer.world_size > 1:
-            if self._batches % AGREE:
-                return
-            agreed = trainer.strategy.reduce_boolean_decision(bool(wanted), all=False)
-        else:
-            agreed = bool(wanted)
-        if agreed and not trainer.should_stop:
+        if self._agreement.reached(trainer, wanted) and not trainer.should_stop:
             trainer.should_stop = True
             if self.session is not None and wanted:
                 self.session.event("stopped", name=wanted, at_step=trainer.global_step)
 
     def _wanted(self) -> str:
-        """Return the first rule that fired and that the training should stop at."""
+        """Return the first rule that fired, or monitor, that the training should stop at."""
         watch = None if self.session is None else self.session.watch
         fired = () if watch is None else watch.fired
-        return next((name for name in fired if self.on_finding.get(name) == "stop"), "")
+        rules = [name for name in fired if self.on_finding.get(name) == "stop"]
+        return next(filter(None, (*rules, *(part.stopping for part in self.parts))), "")
+
+    def on_save_checkpoint(self, *arguments: Any) -> None:
+        """Delegate to the monitors, before the record is flushed."""
+        self._tell("on_save_checkpoint", *arguments)
+        super().on_save_checkpoint(*arguments)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delegate to the monitors."""

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
+from ..audit.ledger import KINDS, spent_before
 from ..audit.series import Rows
+from .agreement import Agreement
+from .attribution import Attribution
+from .budget import Action, Budget, Course
+from .meter import Meter, Reading
 from .monitor import Monitor, MonitorError, guarded
+from .phases import TRAINING
+from .tariff import Place, Tariff, positive
 
-READ_S = 10.0  # how often totals are read
-START_S = 20.0  # how long an end waits for a tracker that is still starting
+START_S = 20.0  # how long an end waits for a meter that is still starting
 HURRIED_S = 0.7  # the same, when the process is being interrupted
-MEASURED = ("rapl", "powermetrics", "gadget", "emi", "gpu", "raspberry", "slurm")
-KINDS = ("cpu", "gpu", "ram")
+NOTED_S = 60.0  # seconds after which totals are written again
+SOON_S = 1.0  # between two readings that a change of phase asks for
 
 
 class CarbonMonitor(Monitor):
@@ -28,23 +30,37 @@ class CarbonMonitor(Monitor):
 
     One meter runs on each node, over the whole machine. It starts on a thread, because finding the hardware
     takes over a second; the seconds that went unmetered are recorded. Only options given here, in codecarbon's
-    configuration file or in its environment variables name a location: without one, emissions are unknown.
+    configuration file or in its environment variables name a location: without one, emissions are unknown. Attempts
+    that crashed and were resumed count, each once.
 
     Records:
-        carbon.energy_kwh: Energy since the attempt began (kWh), about every ten seconds.
-        energy: Event with the node's totals so far; the last of each attempt and node counts.
+        carbon.energy_kwh: Energy since the attempt began (kWh), at every reading.
+        meter: Event with what is known of a node's meter: provenance of each component, location, what was declared.
+        energy: Event with the node's totals so far, at least once a minute; the last of each attempt and node counts.
+        energy_forecast: Event with the energy that the attempt will have taken at its last step, and its 80 % band.
 
-    Metrics: `carbon.energy_kwh`, `carbon.emissions_kg`, `carbon.duration_s`.
+    Metrics: `carbon.energy_kwh` (also by component and by phase), `carbon.facility_energy_kwh`,
+    `carbon.emissions_kg`, `carbon.intensity`, `carbon.cost`, `carbon.water_l`, `carbon.embodied_kg`,
+    `carbon.lost_energy_kwh`, `carbon.energy_per_sample`, `carbon.energy_per_token`, `carbon.energy_per_epoch_kwh`,
+    `carbon.duration_s`, `carbon.forecast_coverage`, `carbon.forecast_error`.
 
     Args:
         country_iso_code: Three letters, as in `FRA`.
         region: State or province, where codecarbon knows it.
         cloud_provider: As codecarbon names it; wants `cloud_region`.
         cloud_region: Region of the cloud provider.
-        pue: Power usage effectiveness of the data centre, at least 1; enters emissions, not energy.
+        intensity_kg_per_kwh: CO2 equivalent of a kilowatt-hour, where you know it better than a country's mean.
+        locate: Ask the network, for two seconds at most, where the machine stands, unless a location is named.
+        pue: Power usage effectiveness of the data centre, from 1; enters emissions and cost, not energy.
+        wue: Water usage effectiveness on site (litres per kWh of energy before PUE); makes the water of the run.
         price_per_kwh: What a kilowatt-hour costs you; makes the cost of the run, PUE included.
         currency: Of that price, three letters.
-        measure_power_secs: Seconds between two samples of the power.
+        embodied_kg: CO2 equivalent of making one node (kg); makes the run's share of it, with `lifetime_years`.
+        lifetime_years: Years that the node is used.
+        max_energy_kwh: Budget of all attempts and nodes, before PUE.
+        max_emissions_kg: Budget of their emissions.
+        action: What a budget that is exceeded does: `warn` says it once, `stop` also ends the training.
+        measure_power_secs: Seconds between two readings.
         dirpath: Where run folders are made; a path or fsspec URL.
 
     Raises:
@@ -60,233 +76,189 @@ class CarbonMonitor(Monitor):
         region: str | None = None,
         cloud_provider: str | None = None,
         cloud_region: str | None = None,
+        intensity_kg_per_kwh: float | None = None,
+        locate: bool = False,
         pue: float | None = None,
+        wue: float | None = None,
         price_per_kwh: float | None = None,
         currency: str = "EUR",
-        measure_power_secs: float = 15.0,
+        embodied_kg: float | None = None,
+        lifetime_years: float = 4.0,
+        max_energy_kwh: float | None = None,
+        max_emissions_kg: float | None = None,
+        action: Action = "warn",
+        measure_power_secs: float = 10.0,
         dirpath: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(dirpath=dirpath)
-        self.country_iso_code = _country(country_iso_code)
-        self.region, self.cloud_provider, self.cloud_region = region, cloud_provider, cloud_region
-        if (cloud_provider is None) != (cloud_region is None):
-            raise ValueError(
-                f"cloud_provider and cloud_region belong together, got {cloud_provider!r} and {cloud_region!r}"
-            )
-        if pue is not None and not (_is_number(pue) and pue >= 1):
-            raise ValueError(f"pue must be a number of at least 1, got {pue!r}")
-        if not (_is_number(measure_power_secs) and measure_power_secs > 0):
-            raise ValueError(f"measure_power_secs must be a positive number, got {measure_power_secs!r}")
-        if price_per_kwh is not None and not (_is_number(price_per_kwh) and price_per_kwh >= 0):
-            raise ValueError(f"price_per_kwh must be a number of at least 0, got {price_per_kwh!r}")
-        if not isinstance(currency, str) or len(currency) != 3 or not currency.isalpha():
-            raise ValueError(f"currency must be three letters, as in EUR, got {currency!r}")
-        self.price_per_kwh, self.currency = price_per_kwh, currency.upper()
-        self.pue, self.measure_power_secs = pue, measure_power_secs
+        self.place = Place(
+            country_iso_code=country_iso_code, region=region,
+            cloud_provider=cloud_provider, cloud_region=cloud_region,
+        )  # fmt: skip
+        if not isinstance(locate, bool):
+            raise ValueError(f"locate must be True or False, got {locate!r}")
+        self.locate = locate
+        self.tariff = Tariff(
+            intensity_kg_per_kwh=intensity_kg_per_kwh, pue=pue, wue=wue, price_per_kwh=price_per_kwh,
+            currency=currency, embodied_kg=embodied_kg, lifetime_years=lifetime_years,
+        )  # fmt: skip
+        self.budget = Budget(max_energy_kwh=max_energy_kwh, max_emissions_kg=max_emissions_kg, action=action)
+        self.measure_power_secs = positive("measure_power_secs", measure_power_secs)
         self._meter: Meter | None = None
-        self._noted: dict[str, Any] | None = None
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether this monitor may end the training."""
+        return self.budget.action == "stop" and bool(self.budget.limits)
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the meter, on one rank of each node."""
-        self._meter = None
-        if trainer.local_rank != 0:
+        self._meter, self._agreement, self.stopping = None, Agreement(), ""
+        if trainer.local_rank != 0 or self.session is None:
             return
         try:
             import codecarbon  # noqa: F401 - found now or not at all
         except ImportError:
             self.switch_off('codecarbon is not installed: pip install "groundwire[train]"')
             return
-        self._meter = Meter(self._options())
-        self._read_at, self._asked_at, self._noted = time.monotonic(), trainer.global_step, None
+        self._facts = self.tariff.facts()
+        self._nodes, self._before = trainer.num_nodes, self._spent_before()
+        self._step, self._course = trainer.global_step, Course(_last_step(trainer))
+        self._met, self._told, self._noted_at = False, False, -math.inf
+        look_up = self.locate and not self.place.known
+        self._meter = Meter(self.place.options, period_s=self.measure_power_secs, look_up=look_up)
+        self._read_at = time.monotonic()
+        self._attribution = Attribution(self.session.phases, self._read_at)
+        self.session.phases.listeners.append(self._changed)
 
-    def _options(self) -> dict[str, Any]:
-        """Return only what the user has set: a None would override codecarbon's own configuration."""
-        names = ("country_iso_code", "region", "cloud_provider", "cloud_region", "pue")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return given | {"measure_power_secs": self.measure_power_secs}
+    def _spent_before(self) -> dict[str, float | None]:
+        """Return what earlier attempts have spent, where there is a budget to be kept."""
+        nothing: dict[str, float | None] = {"max_energy_kwh": 0.0, "max_emissions_kg": 0.0}
+        if not (self.budget.limits and self.session is not None and self.session.resumed):
+            return nothing
+        earlier = self.session.run.model_copy(update={"attempts": self.session.run.attempts[:-1]})
+        return spent_before(self.session.folder, earlier)
+
+    # While training
+
+    def _changed(self) -> None:
+        """Read soon, because the power may change with the phase."""
+        if self._meter is not None and time.monotonic() - self._read_at > SOON_S:
+            self._read_at = time.monotonic()
+            self._meter.ask()
 
     @guarded
     def _read(self, trainer: Trainer) -> None:
+        self._step = trainer.global_step
         if self._meter is None:
             return
+        for reading in self._meter.take():
+            self._take(reading)
         if self._meter.problem:
-            problem = self._meter.problem
-            self._meter = None
+            problem, self._meter = self._meter.problem, None
             raise MonitorError(problem)
-        if self._meter.latest is not self._noted:
-            self._noted = self._meter.latest
-            self._note(self._noted, self._asked_at)
-        if time.monotonic() - self._read_at > READ_S:
-            self._read_at, self._asked_at = time.monotonic(), trainer.global_step
-            self._meter.ask()
 
-    def _note(self, totals: dict[str, Any] | None, step: int) -> None:
-        if self.session is None or totals is None:
+    def _take(self, reading: Reading, *, last: bool = False) -> None:
+        """Write a reading, and look whether it keeps within the budget."""
+        assert self.session is not None  # noqa: S101 - checked by the caller
+        if not self._met:
+            self._meet()
+        self._attribution.add(reading)
+        rows = Rows.of(("carbon.energy_kwh",), [self.session.key(self._step)], [[reading.total_kwh]])
+        self.session.rows("carbon", rows)
+        training = self._attribution.kwh[TRAINING]
+        self._course.add(self._step, training, reading.total_kwh - training)
+        if last or reading.at - self._noted_at >= NOTED_S:
+            self._noted_at = reading.at
+            self._note(reading)
+        self._keep_within(reading)
+
+    def _meet(self) -> None:
+        """Write what is known of the meter."""
+        assert self.session is not None  # noqa: S101 - checked by the caller
+        assert self._meter is not None  # noqa: S101
+        self._facts = (self._meter.facts or {}) | self._facts
+        self.session.event("meter", step=None, **self._facts)
+        self._met = True
+        if self.budget.max_emissions_kg is not None and not self._facts.get("intensity_source"):
+            self.session.not_checked(
+                "max_emissions_kg", "location unknown, so emissions cannot be kept within a budget"
+            )
+
+    def _note(self, reading: Reading) -> None:
+        assert self.session is not None  # noqa: S101 - checked by the caller
+        parts: dict[str, Any] = {f"{kind}_kwh": reading.kwh[kind] for kind in KINDS}
+        self.session.event(
+            "energy", step=None, at_step=self._step, energy_kwh=reading.total_kwh, **parts,
+            kg_per_kwh=self._intensity(reading), duration_s=reading.duration_s, asleep_s=reading.asleep_s,
+            phases=dict(self._attribution.kwh),
+        )  # fmt: skip
+        if (found := self._course.forecast()) is not None:
+            self.session.event("energy_forecast", step=None, **found)
+
+    def _intensity(self, reading: Reading) -> float | None:
+        declared = self.tariff.intensity_kg_per_kwh
+        return reading.kg_per_kwh if declared is None else declared
+
+    def _spent(self, kwh: float, intensity: float | None) -> dict[str, float | None]:
+        """Return what all attempts have spent, nodes taken to be alike."""
+        kg = None if intensity is None else kwh * intensity * (self._facts.get("pue") or 1.0)
+        lately = {"max_energy_kwh": kwh, "max_emissions_kg": kg}
+        return {
+            name: None if found is None or before is None else before + self._nodes * found
+            for (name, found), before in zip(lately.items(), self._before.values(), strict=True)
+        }
+
+    def _keep_within(self, reading: Reading) -> None:
+        over = self.budget.exceeded(self._spent(reading.total_kwh, self._intensity(reading)))
+        if not over or self._told or self.session is None:
             return
-        price = {} if self.price_per_kwh is None else {"price_per_kwh": self.price_per_kwh, "currency": self.currency}
-        self.session.event("energy", step=None, at_step=step, **totals, **price)
-        if math.isfinite(totals["energy_kwh"]):
-            rows = Rows.of(("carbon.energy_kwh",), [self.session.key(step)], [[totals["energy_kwh"]]])
-            self.session.rows("carbon", rows)
+        self._told = True
+        self.session.event("budget", at_step=self._step, action=self.budget.action, **self.budget.limits)
+        self.session.warn("budget-exceeded", f"{over} is spent at step {self._step:,}.", self._step)
+        if self.may_stop:
+            self.stopping = "budget-exceeded"
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Read the totals now and then."""
+        """Take what was read."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._step = trainer.global_step
         self._read(trainer)
+        if self.alone and self.may_stop and self._agreement.reached(trainer, self.stopping):
+            trainer.should_stop = True
 
-    _step = 0
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Take what was read in a long validation."""
+        if not trainer.sanity_checking:
+            self._read(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, *rest: Any) -> None:
+        """Write the totals with the checkpoint."""
+        self._noted_at = -math.inf
+        super().on_save_checkpoint(trainer, *rest)
 
     def close(self) -> None:
         """Stop the meter and note its last totals."""
-        if self._meter is None:
+        if self._meter is None or self.session is None:
             return
-        hurried = self.session is not None and self.session.hurried
-        totals, problem = self._meter.stop(HURRIED_S if hurried else START_S)
+        hurried = self.session.hurried
+        problem = self._meter.stop(HURRIED_S if hurried else START_S)
+        readings = self._meter.take()
+        for reading in readings:
+            self._take(reading, last=reading is readings[-1])
         self._meter = None
-        self._note(totals, self._step)
-        if totals is None or problem:
-            self.fail(RuntimeError(problem or "codecarbon gave no totals"))
+        if problem or not self._met:
+            self.fail(MonitorError(problem or "codecarbon gave no totals"))
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_meter": None}
+        return super().__getstate__() | {"_meter": None, "_attribution": None}
 
 
-class Meter:
-    """A codecarbon tracker that lives on a thread of its own, so that no step waits for it."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.latest: dict[str, Any] | None = None
-        self.problem = ""
-        self._created = time.monotonic()
-        self._unmetered = math.nan
-        self._ask = threading.Event()
-        self._end = False
-        self._thread = threading.Thread(target=self._live, args=(options,), daemon=True, name="groundwire-carbon")
-        self._thread.start()
-
-    def ask(self) -> None:
-        """Ask for fresh totals; they are in `latest` a moment later."""
-        self._ask.set()
-
-    def stop(self, patience_s: float) -> tuple[dict[str, Any] | None, str]:
-        """Stop; return the last totals, and what went wrong when there are none."""
-        self._end = True
-        self._ask.set()
-        self._thread.join(patience_s)
-        if self._thread.is_alive():
-            return self.latest, f"codecarbon did not stop within {patience_s:g} s"
-        return self.latest, self.problem
-
-    def _live(self, options: dict[str, Any]) -> None:
-        try:
-            with _muted():
-                self._run(options)
-        except Exception as error:  # noqa: BLE001 - reported by `stop`
-            self.problem = f"codecarbon: {type(error).__name__}: {error}"
-
-    def _run(self, options: dict[str, Any]) -> None:
-        from codecarbon import OfflineEmissionsTracker
-
-        totals = _totals_sink()
-        tracker = OfflineEmissionsTracker(
-            output_methods=[], output_handlers=[totals], allow_multiple_runs=True, tracking_mode="machine",
-            log_level="critical", **options,
-        )  # fmt: skip
-        tracker.start()
-        self._unmetered = time.monotonic() - self._created
-        while not self._end:
-            self._ask.wait()
-            self._ask.clear()
-            if not self._end:
-                tracker.flush()
-                self._publish(tracker, totals)
-        tracker.stop()
-        self._publish(tracker, totals)
-
-    def _publish(self, tracker: Any, totals: Any) -> None:
-        found = totals.total
-        if found is None:
-            self.problem = "codecarbon could not measure on this machine"
-            return
-        known = _location(found)
-        self.latest = {
-            "energy_kwh": float(found.energy_consumed),
-            "cpu_kwh": float(found.cpu_energy),
-            "gpu_kwh": float(found.gpu_energy),
-            "ram_kwh": float(found.ram_energy),
-            "emissions_kg": float(found.emissions) if known else None,
-            "duration_s": float(found.duration),
-            "location": known,
-            "unmetered_s": self._unmetered,
-            "qualities": _qualities(tracker),
-            "pue": float(found.pue),
-            "version": str(found.codecarbon_version),
-        }
-
-
-def _totals_sink() -> Any:
-    from codecarbon.output import BaseOutput
-
-    class Totals(BaseOutput):  # type: ignore[misc] # codecarbon is not typed
-        """Keeps the latest totals."""
-
-        total: Any = None
-
-        def out(self, total: Any, delta: Any) -> None:
-            self.total = total
-
-    return Totals()
-
-
-def _location(found: Any) -> str:
-    """Return the location that codecarbon's factors stand for; empty when it silently used a world mean."""
-    if found.on_cloud == "Y" and found.cloud_region:
-        return f"{found.cloud_provider}:{found.cloud_region}"
-    if not found.country_iso_code or not _known_country(found.country_iso_code):
-        return ""
-    return f"{found.country_iso_code}:{found.region}" if found.region else str(found.country_iso_code)
-
-
-def _qualities(tracker: Any) -> dict[str, str]:
-    """Return for each component whether its energy is measured or modelled; only the tracker knows."""
-    found: dict[str, str] = {}
-    for hardware in getattr(tracker, "_hardware", []):
-        text = f"{type(hardware).__name__} {hardware.description()} {getattr(hardware, '_mode', '')}".lower()
-        kind = next((kind for kind in KINDS if kind in type(hardware).__name__.lower()), "cpu")
-        measured = kind != "ram" and any(mark in text for mark in MEASURED)
-        found[kind] = "measured" if measured else "modelled"
-    return found
-
-
-def _known_country(code: str) -> bool:
-    from codecarbon.input import DataSource
-
-    return code in DataSource().get_global_energy_mix_data()
-
-
-def _country(code: str | None) -> str | None:
-    if code is None:
-        return None
-    if not (isinstance(code, str) and len(code) == 3 and code.isalpha()):
-        raise ValueError(f"country_iso_code must be three letters (ISO 3166, as in 'FRA'), got {code!r}")
+def _last_step(trainer: Trainer) -> int | None:
+    """Return the optimizer step that ends the training; None where it is not known."""
     try:
-        known = _known_country(code.upper())
-    except ImportError:
-        return code.upper()
-    if not known:
-        raise ValueError(f"country_iso_code must be a country that codecarbon knows, got {code!r}")
-    return code.upper()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Keep codecarbon quiet; it sets up its own logger when it starts."""
-    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
-    yield
+        last = float(trainer.estimated_stepping_batches)
+    except Exception:  # noqa: BLE001 - a loader of the user's that does not tell
+        return None
+    return int(last) if math.isfinite(last) else None

@@ -24,6 +24,8 @@ def environment(trainer: Trainer) -> dict[str, JsonValue]:
     return {
         **machine(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "accelerator": trainer.strategy.root_device.type,
+        "nodes": trainer.num_nodes,
         "strategy": type(trainer.strategy).__name__,
         "world_size": trainer.world_size,
         "precision": str(trainer.precision),

@@ -78,6 +78,8 @@ class Monitor(Callback):
         name: Name in the audit.
         session: The record in progress, None outside a run.
         off: Why the monitor does not measure, or an empty string.
+        alone: Whether the trainer itself calls its hooks, not another callback.
+        stopping: Why the training is to end, or an empty string.
         seconds: What its hooks have cost so far.
     """
 
@@ -90,6 +92,7 @@ class Monitor(Callback):
         self.session: Session | None = None
         self.off = ""
         self.failed = False
+        self.alone, self.stopping = True, ""
         self.seconds = 0.0
         self.resumed: State = {}
         self.last_run: str | None = None
@@ -101,6 +104,11 @@ class Monitor(Callback):
         return self.session.folder.url if self.session else self._last_folder
 
     _last_folder: str | None = None
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether this monitor may end the training."""
+        return False
 
     # What subclasses add to the life of a run; none of them need call super.
 

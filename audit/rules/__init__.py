@@ -62,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     groups.group_disparity,
     bias.stereotype_preferred,
     generation.yields_to_provocation,
+    carbon.budget_exceeded,
     carbon.location_unknown,
     carbon.mostly_modelled_energy,
 )

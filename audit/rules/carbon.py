@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model import Evidence, Mitigation, Severity
+from ..model import Evidence, Mitigation, Quality, Severity
 from .case import Case
 from .declaration import Fault, rule
 
@@ -93,15 +93,70 @@ def mostly_modelled_energy(case: Case, threshold: float) -> Fault | None:
     References:
         arXiv 2509.22092, on the error of software energy meters.
     """
-    parts = case.events("energy")[-1:]
-    if not parts:
-        return None
-    qualities, total = parts[0].get("qualities", {}), parts[0].get("energy_kwh") or 0.0
-    modelled = sum(parts[0].get(f"{kind}_kwh", 0.0) for kind, found in qualities.items() if found == "modelled")
+    parts = [part for part in case.parts("carbon.energy_kwh", "component").values() if part.value]
+    total = sum(part.value or 0.0 for part in parts)
+    modelled = sum(part.value or 0.0 for part in parts if part.quality is Quality.MODELLED)
     share = modelled / total if total else 0.0
     if share <= threshold:
         return None
     return Fault(
         summary=f"{share:.0%} of the energy is modelled, not measured.",
         evidence=(Evidence(summary="modelled share", value=share, limit=threshold, unit="share"),),
+    )
+
+
+def _raise_or_stop(case: Case, fault: Fault) -> Mitigation:
+    return Mitigation(
+        text='Let the budget end the training, CarbonMonitor(action="stop"), or decide on a larger one beforehand.',
+        gain="no run spends more than was decided",
+        cost="the training ends before its last step; a checkpoint keeps what it has learned",
+        source="CarbonMonitor's documentation; Anthony et al. 2020, Carbontracker",
+    )
+
+
+@rule(
+    code="CO2003",
+    severity=Severity.HIGH,
+    status="preview",
+    needs=("carbon.energy_kwh",),
+    threshold=1.0,
+    unit="times the budget",
+    short_run=True,
+    remedies=(_raise_or_stop,),
+)
+def budget_exceeded(case: Case, threshold: float) -> Fault | None:
+    """Flags runs that spent more energy or emitted more than the budget that was set for them.
+
+    What it detects:
+        The energy or the emissions of all attempts and nodes are more than `threshold` times what
+        `CarbonMonitor(max_energy_kwh=…)` or `max_emissions_kg` allowed.
+
+    Why it matters:
+        Somebody decided beforehand what this training is worth.
+
+    Example:
+        A run that was given 2 kWh, crashed twice, was resumed, and took 3 kWh in all.
+
+    Known limits:
+        Only budgets that were set on the callback count; a policy's limits are judged by the gate.
+
+    References:
+        Anthony, Kanding and Selvan 2020, Carbontracker (arXiv:2007.03051).
+    """
+    budgets = case.events("budget")
+    if not budgets:
+        return None
+    places = (("max_energy_kwh", "carbon.energy_kwh"), ("max_emissions_kg", "carbon.emissions_kg"))
+    spent = [(budgets[-1].get(option), case.metric(name)) for option, name in places]
+    over = [(limit, m) for limit, m in spent if limit and m and m.value is not None and m.value > threshold * limit]
+    if not over:
+        return None
+    limit, metric = over[0]
+    step = int(budgets[0]["at_step"])
+    return Fault(
+        summary=f"The run spent {metric.value:.3g} {metric.unit} of {limit:g}, and passed that at step {step:,}.",
+        evidence=(
+            Evidence(summary=metric.name, step=step, value=metric.value, limit=float(limit), unit=metric.unit),
+        ),
+        step=step,
     )

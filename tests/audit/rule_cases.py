@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from groundwire.audit.model import Metric
+from groundwire.audit.model import Metric, Quality
 from groundwire.audit.rules.case import Case
 from rule_material import NOISE, STEPS, case, layers, metric, spiked
 
@@ -35,7 +35,10 @@ DISPARITY = {
 }  # fmt: skip
 COMPARED = {"generation": [{"disparities": [DISPARITY]}]}
 ENERGY = metric("carbon.energy_kwh", 0.5)
-MODELLED = [{"energy_kwh": 1.0, "cpu_kwh": 0.4, "ram_kwh": 0.6, "qualities": {"cpu": "measured", "ram": "modelled"}}]
+BUDGET: dict[str, Any] = {"at_step": 300, "action": "warn", "max_energy_kwh": 0.4}
+LARGE = BUDGET | {"max_energy_kwh": 0.6}
+MEASURED_CPU = metric("carbon.energy_kwh", 0.4, labels={"component": "cpu"}, quality=Quality.MEASURED)
+MODELLED_RAM = metric("carbon.energy_kwh", 0.6, labels={"component": "ram"}, quality=Quality.MODELLED)
 FLAT = {"train__loss": NOISE * 2.3}
 
 BAD: dict[str, Callable[[], Case]] = {
@@ -54,7 +57,8 @@ BAD: dict[str, Callable[[], Case]] = {
     "toxic-generations": lambda: case(metrics=[TOXIC], events=SAMPLES),
     "group-disparity": lambda: case(metrics=[UNFAIR], events=COMPARED),
     "location-unknown": lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", None)]),
-    "mostly-modelled-energy": lambda: case(metrics=[ENERGY], events={"energy": MODELLED}),
+    "budget-exceeded": lambda: case(metrics=[ENERGY], events={"budget": [BUDGET]}),
+    "mostly-modelled-energy": lambda: case(metrics=[ENERGY, MEASURED_CPU, MODELLED_RAM]),
 }
 
 WARM_UP = np.minimum(1, np.arange(1, STEPS + 1) / 200)
@@ -114,8 +118,10 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
         lambda: case(metrics=[UNFAIR.model_copy(update={"value": 0.0, "low": 0.0, "high": 0.03, "p": 1.0})]),
     ],
     "location-unknown": [lambda: case(metrics=[ENERGY, metric("carbon.emissions_kg", 0.1)])],
+    "budget-exceeded": [lambda: case(metrics=[ENERGY]), lambda: case(metrics=[ENERGY], events={"budget": [LARGE]})],
     "mostly-modelled-energy": [
-        lambda: case(metrics=[ENERGY], events={"energy": [MODELLED[0] | {"qualities": {"cpu": "measured"}}]})
+        lambda: case(metrics=[ENERGY, MEASURED_CPU, MODELLED_RAM.model_copy(update={"value": 0.3})]),
+        lambda: case(metrics=[ENERGY, MEASURED_CPU]),
     ],
 }
 

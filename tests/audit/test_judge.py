@@ -18,16 +18,16 @@ from groundwire.audit.series import Rows
 from groundwire.audit.storage import open_folder
 from run_material import STEPS, attempt, make_run, run_file, write_steps
 
-TOTALS: dict[str, Any] = {
-    "cpu_kwh": 0.1, "gpu_kwh": 0.0, "ram_kwh": 0.0, "duration_s": 10.0, "unmetered_s": 0.5, "pue": 1.0,
-    "version": "3", "qualities": {"cpu": "measured"},
-}  # fmt: skip
 
-
-def energy(recorder: Recorder, kwh: float, location: str = "FRA", **more: Any) -> None:
-    emissions = 0.05 * kwh if location else None
+def energy(recorder: Recorder, kwh: float, location: str = "FRA", how: str = "counter") -> None:
     recorder.event("monitor", name="carbon", status="ran", reason=None, seconds=0.0)
-    recorder.event("energy", energy_kwh=kwh, location=location, emissions_kg=emissions, **TOTALS | more)
+    source = "codecarbon 3, mean of a year" if location else ""
+    facts = {"location": location, "intensity_source": source, "version": "3", "unmetered_s": 0.5, "pue": None}
+    recorder.event("meter", provenance={"cpu": how}, **facts)
+    recorder.event(
+        "energy", at_step=5, energy_kwh=kwh, cpu_kwh=kwh, gpu_kwh=0.0, ram_kwh=0.0, duration_s=10.0, asleep_s=0.0,
+        kg_per_kwh=0.05 if location else None, phases={"training": kwh},
+    )  # fmt: skip
     recorder.flush_events()
 
 
@@ -44,7 +44,7 @@ def test_energy_is_the_sum_of_last_totals_over_attempts_and_nodes(tmp_path: Path
     node = Recorder(open_folder(tmp_path), attempt=2, rank=1)
     energy(first, 1.0)
     energy(first, 2.0)
-    energy(second, 4.0, qualities={"cpu": "modelled"})
+    energy(second, 4.0, how="load-model")
     energy(node, 8.0)
     audit = judge(Record.open(tmp_path))
     total = audit.metric("carbon.energy_kwh")

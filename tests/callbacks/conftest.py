@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import lightning as L
 import pytest
 from groundwire.callbacks import carbon, purse
+from groundwire.callbacks.meter import Reading
 
 
 class QuickMeter:
     """Stands in for codecarbon, whose start takes seconds; tests of the real one ask for `real_meter`."""
 
-    def __init__(self, options: dict[str, object]) -> None:
-        self.options, self.latest, self.problem = options, None, ""
+    def __init__(self, options: dict[str, object], *, period_s: float, look_up: bool = False) -> None:
+        self.options, self.look_up, self.problem = options, look_up, ""
+        self.readings: list[Reading] = []
+        self.facts = {
+            "provenance": {"cpu": "load-model"}, "location": "", "location_source": "unknown",
+            "intensity_source": "", "unmetered_s": 0.1, "version": "0",
+        }  # fmt: skip
 
     def ask(self) -> None:
         pass
 
-    def stop(self, patience_s: float) -> tuple[dict[str, object], str]:
-        return {
-            "energy_kwh": 1e-6, "cpu_kwh": 1e-6, "gpu_kwh": 0.0, "ram_kwh": 0.0, "emissions_kg": None,
-            "duration_s": 1.0, "location": "", "unmetered_s": 0.1, "qualities": {"cpu": "modelled"},
-            "pue": 1.0, "version": "0",
-        }, ""  # fmt: skip
+    def take(self) -> list[Reading]:
+        return [self.readings.pop(0) for _ in range(len(self.readings))]
+
+    def stop(self, patience_s: float) -> str:
+        if not self.problem:
+            kwh = {"cpu": 1e-6, "gpu": 0.0, "ram": 0.0}
+            self.readings.append(Reading(at=time.monotonic(), kwh=kwh, duration_s=1.0))
+        return self.problem
 
 
 @pytest.fixture(autouse=True)
