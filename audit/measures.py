@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import energy, price, registry, returns
+from . import efficiency, energy, price, registry, returns
 from .model import Metric, Quality
 from .record import Record, Series
 
@@ -158,10 +158,15 @@ def _ledger(record: Record) -> dict[str, Metric]:
     return {metric.name: metric for metric in energy.measure(record) if not metric.labels}
 
 
+def _efficiency(record: Record) -> Iterator[Metric]:
+    return efficiency.measure(record, energy.measure(record))
+
+
 Compute = Callable[[Record], Iterable[Metric]]
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Compute]] = {
     "carbon": (energy.NAMES, energy.measure),
+    "efficiency": (efficiency.NAMES, _efficiency),
     "overfitting": (
         ("overfitting.gap", "overfitting.gap_relative", "overfitting.best_step", *price.NAMES),
         lambda record: (*_overfitting(record), *price.measure(record, _ledger(record))),

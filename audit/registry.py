@@ -10,7 +10,7 @@ LOGGED_PREFIX = "logged."
 IMPORTED_PREFIX = "imported."
 
 Unit = Literal[
-    "", "kWh", "kg", "kg/kWh", "J", "L", "s", "1/s", "FLOP", "B",
+    "", "kWh", "kg", "kg/kWh", "J", "L", "s", "1/s", "FLOP", "FLOP/s", "B",
     "loss", "steps", "step", "share", "× weight", "probability", "bits",
 ]  # fmt: skip
 
@@ -225,6 +225,14 @@ SERIES: tuple[Quantity, ...] = (
              meaning="Loss on a further validation loader minus training loss"),
     Quantity(name="carbon.energy_kwh", unit="kWh", family="carbon", table="carbon",
              meaning="Energy since the attempt began"),
+    Quantity(name="efficiency.samples_per_s", unit="1/s", family="efficiency", table="efficiency", better="higher",
+             meaning="Examples trained on per second, lately"),
+    Quantity(name="efficiency.tokens_per_s", unit="1/s", family="efficiency", table="efficiency", better="higher",
+             meaning="Tokens trained on per second, lately"),
+    Quantity(name="efficiency.flop_per_s", unit="FLOP/s", family="efficiency", table="efficiency", better="higher",
+             meaning="Floating-point operations of the model per second, lately"),
+    Quantity(name="efficiency.data_wait_share", unit="share", family="efficiency", table="efficiency",
+             meaning="Share of the time in which training waited for its next batch, lately"),
     Quantity(name="generation.toxicity_probability", unit="probability", family="generation",
              table="generation", meaning="Toxicity probability at each sampling"),
     Quantity(name="generation.expected_max_toxicity", unit="probability", family="generation",
@@ -240,6 +248,12 @@ EVENTS: dict[str, str] = {
     "activation.validation": "Modules that were in training mode during validation",
     "optimizer.facts": "Trainable parameters in no optimizer, schedules, layers whose rows are alike",
     "gradient.reach": "Trainable parameters that no gradient has reached",
+    "efficiency": "Totals of a rank so far: examples, tokens, operations, seconds of each kind, memory",
+    "efficiency.facts": "Precision, devices, optimizers, loader and processors of a rank",
+    "meter": "What is known of a node's energy meter: provenance, place, and what was declared",
+    "energy": "Energy of a node so far: of each component and phase (kWh), with the grid's intensity",
+    "energy_forecast": "Energy that an attempt will have taken at its last step, and its 80 % band",
+    "budget": "That more energy or emissions were spent than the run was given",
     "overfitting.gaps": "Gaps of further validation loaders and of metrics, each with its interval and method",
     "overfitting.eval_mode": "Calls that drop out at random although the model is in eval mode",
 }

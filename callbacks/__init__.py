@@ -3,6 +3,7 @@
 from .activations import ActivationMonitor
 from .audit import AuditCallback
 from .carbon import CarbonMonitor
+from .efficiency import EfficiencyMonitor
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
@@ -16,6 +17,7 @@ __all__ = [
     "AuditCallback",
     "CarbonMonitor",
     "EarlyStoppingByGap",
+    "EfficiencyMonitor",
     "ForecastMonitor",
     "GenerationMonitor",
     "GradientMonitor",

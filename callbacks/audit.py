@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from .activations import ActivationMonitor
 from .agreement import Agreement
 from .carbon import CarbonMonitor
+from .efficiency import EfficiencyMonitor
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
@@ -30,6 +31,7 @@ class AuditCallback(Monitor):
 
     Args:
         carbon: Energy and emissions; None leaves them out.
+        efficiency: Throughput, model FLOPs utilisation, waiting for data; None leaves them out.
         overfitting: The generalisation gap; None leaves it out.
         forecast: What more steps would give, and forecasts to be scored by what happens; None leaves them out.
         gradient: Gradient health; None leaves it out.
@@ -57,6 +59,7 @@ class AuditCallback(Monitor):
         self,
         *,
         carbon: CarbonMonitor | Literal["auto"] | None = AUTO,
+        efficiency: EfficiencyMonitor | Literal["auto"] | None = AUTO,
         overfitting: OverfittingMonitor | Literal["auto"] | None = AUTO,
         forecast: ForecastMonitor | Literal["auto"] | None = AUTO,
         gradient: GradientMonitor | Literal["auto"] | None = AUTO,
@@ -79,6 +82,7 @@ class AuditCallback(Monitor):
             raise ValueError(f"report must be True or False, got {report!r}")
         self.report = report
         chosen = (
+            _part("efficiency", efficiency, EfficiencyMonitor),  # first: its count ends before others look
             _part("carbon", carbon, CarbonMonitor),
             _part("overfitting", overfitting, OverfittingMonitor),
             _part("forecast", forecast, ForecastMonitor),

@@ -202,6 +202,7 @@ class Monitor(Callback):
     @leading
     def on_train_epoch_start(self, session: Session, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what the epoch before has logged."""
+        session.phases.switch(TRAINING)
         session.logged(trainer)
 
     @leading
