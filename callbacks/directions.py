@@ -11,12 +11,15 @@ Direction = Literal["max", "min"]
 HIGHER = frozenset({
     "acc", "accuracy", "f1", "fbeta", "auc", "auroc", "auprc", "ap", "map", "iou", "miou", "jaccard", "dice",
     "bleu", "rouge", "rougel", "meteor", "chrf", "precision", "recall", "sensitivity", "specificity", "r2",
-    "psnr", "ssim", "em", "mcc", "kappa", "ndcg", "mrr", "reward"
+    "psnr", "ssim", "em", "mcc", "kappa", "ndcg", "mrr", "reward",
+    "hit", "hits"
 })  # fmt: skip
 LOWER = frozenset({
     "loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "mape", "smape", "wer", "cer", "ter",
-    "nll", "ce", "bce", "kl", "fid", "brier", "ece", "bpb", "bpc", "eer", "hinge", "regret"
+    "nll", "ce", "bce", "kl", "fid", "brier", "ece", "bpb", "bpc", "bpd", "bits", "nats", "eer",
+    "hinge", "regret"
 })  # fmt: skip
+AMONG_FIRST = re.compile(r"top[^a-z0-9]?\d", re.IGNORECASE)  # an accuracy, unless another word says otherwise
 WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")
 
 
@@ -53,4 +56,5 @@ def inferred(name: str) -> Direction | None:
     plain = re.split(r"[^A-Za-z0-9]+", name)
     words = {word.lower() for part in plain for word in (part, *WORDS.findall(part))}
     higher, lower = bool(words & HIGHER), bool(words & LOWER)
+    higher = higher or (not lower and AMONG_FIRST.search(name) is not None)
     return None if higher == lower else "max" if higher else "min"

@@ -47,14 +47,7 @@ class GapRows:
         if found.half is not None:
             values |= {"gap_low": gap - found.half, "gap_high": gap + found.half}
         self._row(step, values | self._prechelt(step, val_loss, train.mean))
-        quantity = f"logged as {train.key}" if train.key else "returned by validation_step"
-        told = {
-            "quantity": quantity,
-            "train": found.train,
-            "val": found.val,
-            "interval": METHODS[found.over],
-            **probe,
-        }
+        told = {"train": found.train, "val": found.val, "interval": METHODS[found.over], **probe}
         if told != self._told:
             self._session.event("probe", **told)
         self.written, self._told = True, told

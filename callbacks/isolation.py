@@ -7,45 +7,36 @@ in lists, and attributes that the step sets.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.seed import isolate_rng
-from torch import Tensor, nn
+from torch import nn
 from torchmetrics import Metric, MetricCollection
+
+from .logged import Logged
 
 INTERNAL = frozenset(vars(nn.Module()))
 CONTAINERS = (list, dict, set, deque)
 DEPTH = 4  # containers in containers
 
 
-class Logged(dict[str, float]):
-    """What a step passed to `self.log` while it was shadowed."""
-
-    def log(self, name: str, value: Any, *_: Any, **__: Any) -> None:
-        """Stand in for `LightningModule.log`."""
-        if isinstance(value, Tensor) and value.numel() == 1:
-            self[name] = float(value.detach())
-        elif isinstance(value, int | float):
-            self[name] = float(value)
-
-    def log_dict(self, values: Any, *_: Any, **__: Any) -> None:
-        """Stand in for `LightningModule.log_dict`."""
-        for name, value in dict(values).items():
-            self.log(name, value)
-
-
 @contextmanager
 def isolated(module: LightningModule, *, evaluate: bool = True) -> Iterator[Logged]:
-    """Let steps of `module` be called, in eval mode unless told otherwise, and put it back; yield what they log."""
+    """Let steps of `module` be called, in eval mode unless told otherwise; yield what they log.
+
+    Everything is put back, whether a step fails or not.
+    """
     logged = Logged()
     with ExitStack() as stack:
-        stack.enter_context(isolate_rng(include_cuda=torch.cuda.is_available()))
+        stack.enter_context(_random_numbers())
         stack.enter_context(torch.no_grad())
+        stack.enter_context(_compiled_as_before())
         stack.enter_context(_attributes(module))
         stack.enter_context(_metrics(module))
         stack.enter_context(_buffers(module))
@@ -55,11 +46,32 @@ def isolated(module: LightningModule, *, evaluate: bool = True) -> Iterator[Logg
 
 
 @contextmanager
+def _random_numbers() -> Iterator[None]:
+    """Put back the random states of Python, numpy and torch; Lightning's `isolate_rng` does not after an error."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def _compiled_as_before() -> AbstractContextManager[Any]:
+    """Compile nothing: other shapes would count as the user's recompilations, and change what is compiled later."""
+    stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
+    return nullcontext() if stance is None else stance("eager_on_recompile")
+
+
+@contextmanager
 def _modes(module: nn.Module, *, evaluate: bool) -> Iterator[None]:
     modes = [(child, child.training) for child in module.modules()]
-    if evaluate:
-        module.eval()
     try:
+        if evaluate:
+            module.eval()
         yield
     finally:
         for child, training in modes:
@@ -75,9 +87,9 @@ def _buffers(module: nn.Module) -> Iterator[None]:
         if not isinstance(child, Metric)
         for name, buffer in child.named_buffers(recurse=False)
     ]
-    for child, name, buffer in kept:
-        setattr(child, name, buffer.clone())
     try:
+        for child, name, buffer in kept:
+            setattr(child, name, buffer.clone())
         yield
     finally:
         for child, name, buffer in kept:
@@ -88,8 +100,8 @@ def _buffers(module: nn.Module) -> Iterator[None]:
 def _metrics(module: nn.Module) -> Iterator[None]:
     """Swap torchmetrics objects for copies; collections whole, because their members share state."""
     kept: list[tuple[nn.Module, str, nn.Module]] = []
-    _swap_metrics(module, kept)
     try:
+        _swap_metrics(module, kept)
         yield
     finally:
         for parent, name, metric in kept:
@@ -99,8 +111,9 @@ def _metrics(module: nn.Module) -> Iterator[None]:
 def _swap_metrics(parent: nn.Module, kept: list[tuple[nn.Module, str, nn.Module]]) -> None:
     for name, child in list(parent.named_children()):
         if isinstance(child, Metric | MetricCollection):
+            copy = child.clone()
             kept.append((parent, name, child))
-            parent.add_module(name, child.clone())
+            parent.add_module(name, copy)
         else:
             _swap_metrics(child, kept)
 
@@ -111,10 +124,10 @@ def _attributes(module: nn.Module) -> Iterator[None]:
     modules = [child for child in module.modules() if not isinstance(child, Metric | MetricCollection)]
     values = [{k: v for k, v in vars(child).items() if k not in INTERNAL} for child in modules]
     containers: dict[int, tuple[Any, Any]] = {}
-    for kept in values:
-        for value in kept.values():
-            _remember(value, containers, DEPTH)
     try:
+        for kept in values:
+            for value in kept.values():
+                _remember(value, containers, DEPTH)
         yield
     finally:
         for child, kept in zip(modules, values, strict=True):

@@ -14,6 +14,7 @@ from torchmetrics.utilities import dim_zero_cat, dim_zero_max, dim_zero_min, dim
 from .directions import Direction
 from .monitor import MonitorError
 from .sample import METHODS, Sample, Spread, spread
+from .step_loss import reduction_of
 from .validation_step import Answers, Value
 
 ADDITIVE = 1e-4  # difference up to which a value of all batches is the mean of the batches' values
@@ -56,7 +57,9 @@ class _Side:
     additive: bool
 
 
-def metric_gap(name: str, direction: Direction, train: Answers, val: Answers, logged: float | None) -> Gap:
+def metric_gap(
+    name: str, direction: Direction, train: Answers, val: Answers, logged: float | None, ranks: int = 1
+) -> Gap:
     """Return the gap of one metric: training minus validation where more is better, else the other way round.
 
     Args:
@@ -64,19 +67,23 @@ def metric_gap(name: str, direction: Direction, train: Answers, val: Answers, lo
         direction: Which way it is better.
         train: What the step said of the training probe.
         val: The same of the first validation batches.
-        logged: Its value on the whole validation set, if known.
+        logged: What Lightning keeps of it for the whole validation, if known.
+        ranks: How many processes train.
 
     Raises:
-        MonitorError: The step does not log it, or not as a number.
+        MonitorError: The step does not log it, or not as a number, or as a sum.
     """
     known, seen = _side(name, train), _side(name, val)
-    value = logged if logged is not None and known.whole else seen.value
+    reduction = reduction_of(train.said, name)
+    whole = logged is not None and known.whole and reduction.over_batches == "mean"
+    value = logged if logged is not None and whole else seen.value
     sign = 1.0 if direction == "min" else -1.0
     found = spread(known.batches, seen.batches)
     if not (known.additive and seen.additive):
         found = Spread(half=None, over="batches", train=found.train, val=found.val)
     over = METHODS["batches"] if found.half is not None else "no interval: it is no mean over examples"
-    how = "" if known.whole else ", mean of the values of batches"
+    how = "" if known.whole and reduction.over_batches == "mean" else ", mean of the values of batches"
+    how += "" if ranks == 1 or (whole and reduction.over_ranks) else f", rank 0's share of {ranks} ranks"
     better = "more is better" if direction == "max" else "less is better"
     method = f"eval mode, same weights, {name} as validation_step logs it{how}, {better}, positive is worse; {over}"
     return Gap(labels={"metric": name}, value=sign * (value - known.value), spread=found, method=method)
@@ -86,7 +93,7 @@ def _side(name: str, said: Answers) -> _Side:
     found = [values.get(name) for values in said.values]
     if not found or any(value is None for value in found):
         raise MonitorError(f"validation_step logs no {name!r} as a number or as a metric object of the module")
-    batches = Sample(losses=[_number(name, value) for value in found if value is not None], sizes=said.sample.sizes)
+    batches = Sample(losses=[_number(name, value) for value in found if value is not None], sizes=said.sizes)
     objects = [value for value in found if isinstance(value, Metric)]
     merged = _merged(name, objects) if objects else batches.mean
     value = batches.mean if merged is None else merged

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from .arguments import takes
 from .averaging import VALIDATION, averages
 from .comparison import Comparison
 from .directions import directions
@@ -19,7 +20,8 @@ from .layers import sharded
 from .monitor import Monitor, MonitorError, guarded
 from .probe import Probe, given_loader, trains_on
 from .purse import PROBES
-from .validation_step import step_parameters
+from .shuffled import in_order
+from .step_loss import named
 from .validations import Validation
 
 FEWEST = 2  # batches without which there is no interval
@@ -59,11 +61,13 @@ class OverfittingMonitor(Monitor):
     writing files, it does once more.
 
     Args:
-        monitor: Key that `validation_step` logs and that is the loss, where it returns none and logs several.
+        monitor: Key that `validation_step` logs and that is the loss, where it returns none and logs several. By
+            default it is what the step returns under `loss` or `losses`, or alone, unless that is another number
+            than the one loss that it logs.
         batches: How many training batches the probe holds, at least 2.
         train_eval_dataloader: Training examples without augmentation. The probe is then drawn from this loader at
-            the first validation, and no training batch is copied. Every rank reads it from its beginning. It needs a
-            dataset object of its own where that keeps state.
+            the first validation, and no training batch is copied. Of an unshuffled DataLoader, random examples are
+            taken; every rank takes the same. It needs a dataset object of its own where that keeps state.
         metrics: Further values that `validation_step` logs: their names, or `{name: "max" | "min"}` with the way
             each is better, where the name does not tell.
         dirpath: Where run folders are made; a path or fsspec URL.
@@ -88,7 +92,7 @@ class OverfittingMonitor(Monitor):
             raise ValueError(f"monitor must be the name of a logged value or None, got {monitor!r}")
         if not isinstance(batches, int) or isinstance(batches, bool) or batches < FEWEST:
             raise ValueError(f"batches must be a whole number of at least {FEWEST}, got {batches!r}")
-        self.monitor, self.batches = monitor, batches
+        self.monitor, self.batches = named(monitor), batches
         self.train_eval_dataloader = given_loader(train_eval_dataloader)
         self.metrics = directions(metrics)
 
@@ -100,13 +104,13 @@ class OverfittingMonitor(Monitor):
             self.switch_off(reason)
             return
         self._train = Probe(self.batches)
-        self._val = Validation(self.batches, monitor=self.monitor, always=bool(self.metrics))
+        self._ranks = trainer.world_size
+        self._val = Validation(self.batches, monitor=self.monitor, always=bool(self.metrics), ranks=self._ranks)
         self._comparison = Comparison(
             self.session, self._train, self._val, monitor=self.monitor, metrics=self.metrics
         )
         self._rows = GapRows(self.session, self.resumed_progress(self.name) if self.session.resumed else {})
-        self._ranks = trainer.world_size
-        self._drawn = False
+        self._drawn = self._random = False
         self._batch_s = 0.0
         self._gap_step = self._validated = -1
 
@@ -115,7 +119,7 @@ class OverfittingMonitor(Monitor):
         given = self.train_eval_dataloader
         if not trainer.enable_validation:
             reason = "the run has no validation loop"
-        elif "dataloader_iter" in step_parameters(pl_module):
+        elif takes(pl_module.validation_step, "dataloader_iter"):
             reason = "validation_step takes dataloader_iter: it cannot be given a batch"
         elif averages(trainer, VALIDATION):
             reason = "validation runs with averaged weights, which are gone when the gap could be measured"
@@ -162,7 +166,7 @@ class OverfittingMonitor(Monitor):
         """Fill the probe from the user's loader as a validation would: its transfer hooks see no training."""
         assert self.session is not None  # noqa: S101 - only called while measuring
         with self.session.purse.spending(PROBES), isolated(pl_module):
-            self._train.draw(loader, trainer, pl_module)
+            self._random = self._train.draw(loader, trainer, pl_module)
         self._drawn = True
         held = len(self._train.batches)
         if held < FEWEST:
@@ -170,10 +174,15 @@ class OverfittingMonitor(Monitor):
 
     def _compare(self, trainer: Trainer, pl_module: LightningModule, amount: int) -> None:
         found, step = self._comparison.run(trainer, pl_module, amount), trainer.global_step
-        source = "train_eval_dataloader" if self._drawn else ""
-        loaders = len(trainer.num_val_batches)
-        self._rows.gap(step, found.train, found.val, found.val_loss, source=source, loaders=loaders)
+        told = {"quantity": found.quantity, "source": self._source(trainer), "loaders": len(trainer.num_val_batches)}
+        self._rows.gap(step, found.train, found.val, found.val_loss, **told)
         self._rows.labelled(step, found.gaps)
+
+    def _source(self, trainer: Trainer) -> str:
+        """Return where the training examples come from, as far as the record has to tell it."""
+        if self._drawn:
+            return "train_eval_dataloader" if self._random else "the first batches of train_eval_dataloader"
+        return "the first batches of an unshuffled training loader" if in_order(trainer.train_dataloader) else ""
 
     def _write_validation(self, trainer: Trainer) -> None:
         """Write the validation loss alone, which costs nothing, where there is no time for a probe."""

@@ -11,15 +11,20 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
+from .shuffled import shuffles, spread_out
+
 LARGEST_PROBE = 64 * 2**20  # bytes of copied batches
 
 
 class Probe:
-    """Copies of the first batches, on the CPU, as many as fit.
+    """Copies of some batches, on the CPU, as many as fit.
 
     Args:
         most: How many.
         room: Bytes after which no further batch is taken.
+
+    Attributes:
+        batches: The copies.
     """
 
     def __init__(self, most: int, room: int = LARGEST_PROBE) -> None:
@@ -36,14 +41,21 @@ class Probe:
         if not self.full:
             self.batches.append(apply_to_collection(batch, Tensor, self._copy))
 
-    def draw(self, loader: Iterable[Any], trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fill up from a loader's own iterator, which is let go; the module's transfer hooks see each batch."""
+    def draw(self, loader: Iterable[Any], trainer: Trainer, pl_module: LightningModule) -> bool:
+        """Fill up from a loader's own iterator, which is let go; the module's transfer hooks see each batch.
+
+        Returns:
+            Whether the examples are random ones: where the loader gives them in order, others are picked if possible.
+        """
+        picked = spread_out(loader, self._most)
+        source = loader if picked is None else picked
         with _generators(loader):
-            iterator = iter(loader)
+            iterator = iter(source)
             while not self.full and (batch := next(iterator, None)) is not None:
                 before = _transfer_hooks(trainer, pl_module).on_before_batch_transfer(batch, 0)
                 self.offer(trainer.strategy.batch_to_device(before, dataloader_idx=0))
             del iterator  # ends its workers
+        return shuffles(source) is True or picked is not None
 
     def _copy(self, tensor: Tensor) -> Tensor:
         self._bytes += tensor.numel() * tensor.element_size()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .arguments import step_arguments
 from .isolation import isolated
 
 # They write infinities on purpose, as before the softmax of a causal attention.
@@ -78,14 +78,8 @@ def birthplace(
     with isolated(pl_module, evaluate=False):
         torch.set_rng_state(state)
         with trainer.precision_plugin.train_step_context(), watch:
-            pl_module.training_step(*_arguments(pl_module, batch, batch_idx))
+            pl_module.training_step(*step_arguments(pl_module.training_step, batch, batch_idx))
     return watch.nan or watch.infinite or "the backward pass"
-
-
-def _arguments(pl_module: LightningModule, batch: Any, batch_idx: int) -> list[Any]:
-    kinds = [parameter.kind for parameter in inspect.signature(pl_module.training_step).parameters.values()]
-    positional = sum(kind is not inspect.Parameter.VAR_KEYWORD for kind in kinds)
-    return [batch, batch_idx][:positional]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

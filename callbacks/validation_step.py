@@ -1,80 +1,37 @@
-"""Asks the user's `validation_step` about one batch, and finds the loss in what it returns or logs."""
+"""Asks the user's `validation_step` about one batch after the other: what it returns, and what it logs."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 
+from .arguments import step_arguments, takes
 from .batches import batch_size
-from .isolation import Logged
-from .monitor import MonitorError, loss_in
-from .sample import Sample
+from .logged import Logged, Reduction
+from .monitor import MonitorError
+from .step_loss import Returned, Said
 
-ALIKE = 1e-3  # relative difference up to which the mean of `losses` is the `loss` beside it
 Value = float | Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Returned:
-    """What a step returned of one batch, still on its device.
+class Answers:
+    """What the step said of some batches, and for each of them the values asked for."""
 
-    Attributes:
-        loss: Mean loss, shape [].
-        losses: Loss of each example, shape [size]; None where the step does not give it.
-        size: Examples in the batch.
-    """
-
-    loss: Tensor
-    losses: Tensor | None
-    size: int
-
-    @classmethod
-    def of(cls, outputs: Any, batch: Any) -> Returned | None:
-        """Return the loss in what a step returned, None when there is none."""
-        size = batch_size(batch)
-        loss, losses = loss_in(outputs), _losses_in(outputs, size)
-        if loss is None:
-            loss = None if losses is None else losses.float().mean()
-        return None if loss is None else cls(loss=loss, losses=losses, size=size)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What the step said of one batch: its loss, the key if it was logged, and the values asked for."""
-
-    returned: Returned
-    key: str
-    values: Mapping[str, Value]
-
-
-class Answers(NamedTuple):
-    """What the step said of some batches: their losses, and for each batch the values asked for."""
-
-    sample: Sample
+    said: Sequence[Said]
     values: Sequence[Mapping[str, Value]]
 
-
-def sample_of(said: Sequence[Returned], key: str = "") -> Sample:
-    """Return the losses of some batches; those of examples only where all give them and they fit the loss."""
-    if not said:
-        return Sample(losses=(), sizes=(), key=key)
-    means = torch.stack([one.loss.float().reshape(()) for one in said])
-    examples: list[float] = []
-    if all(one.losses is not None for one in said):
-        each = [one.losses.float() for one in said if one.losses is not None]
-        own = torch.stack([losses.mean() for losses in each])
-        # A loss that is weighted, or holds more than its examples' losses, is another quantity.
-        if torch.allclose(own, means.to(own.device), rtol=ALIKE, atol=1e-6):
-            examples = torch.cat(each).tolist()
-    return Sample(losses=means.tolist(), sizes=[one.size for one in said], examples=examples, key=key)
+    @property
+    def sizes(self) -> list[int]:
+        """Examples in each batch."""
+        return [one.size for one in self.said]
 
 
 class ValidationStep:
@@ -84,116 +41,77 @@ class ValidationStep:
         trainer: Runs the fit.
         pl_module: Holds the step.
         logged: What the isolated step logs.
-        monitor: Key of the logged loss, None to look for it.
         metrics: Names of further logged values that are wanted.
     """
 
     def __init__(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        logged: Logged,
-        *,
-        monitor: str | None = None,
-        metrics: Iterable[str] = (),
+        self, trainer: Trainer, pl_module: LightningModule, logged: Logged, *, metrics: Iterable[str] = ()
     ) -> None:
         self._plugin = trainer.precision_plugin
-        self._module, self._logged, self._monitor = pl_module, logged, monitor
+        self._module, self._logged = pl_module, logged
         self._metrics = tuple(metrics)
-        self._positions = _positions(pl_module)
+        # Lightning gives a step the index of the loader where there are several.
+        self._indexed = len(trainer.num_val_batches) > 1 and takes(pl_module.validation_step, "dataloader_idx")
         # Children only: those are copies while the module is isolated.
         self._children = [child for child in pl_module.modules() if isinstance(child, Metric)]
-        self._objects: dict[str, Metric] = {}
-        if self._metrics:
-            vars(pl_module)["log"] = self._log
-            vars(pl_module)["log_dict"] = self._log_dict
 
     def over(self, batches: Sequence[Any], loader: int = 0) -> Answers:
-        """Return what the step says of some batches."""
-        answers = [self.ask(batch, index, loader) for index, batch in enumerate(batches)]
-        key = answers[-1].key if answers else ""
-        return Answers(sample_of([answer.returned for answer in answers], key), [answer.values for answer in answers])
-
-    def ask(self, batch: Any, index: int, loader: int = 0) -> Answer:
-        """Call the step on one batch.
+        """Return what the step says of some batches.
 
         Raises:
-            MonitorError: It cannot take the batch, or gives no loss.
+            MonitorError: It cannot take one of them.
+        """
+        answers = [self.ask(batch, index, loader) for index, batch in enumerate(batches)]
+        return Answers(said=[said for said, _ in answers], values=[values for _, values in answers])
+
+    def ask(self, batch: Any, index: int, loader: int = 0) -> tuple[Said, dict[str, Value]]:
+        """Return what the step says of one batch, and the values asked for.
+
+        Raises:
+            MonitorError: It cannot take the batch.
         """
         self._forget()
-        outputs = self._call(batch, index, loader)
-        returned = None if self._monitor else Returned.of(outputs, batch)
-        if returned is not None:
-            return Answer(returned=returned, key="", values=self._values())
-        key = self._monitor or _only_loss(self._logged)
-        if key not in self._logged:
-            raise MonitorError(f"validation_step logs no {key!r}: name the logged loss with monitor=")
-        loss = torch.tensor(self._logged[key], dtype=torch.float64)
-        said = Returned(loss=loss, losses=None, size=batch_size(batch))
-        return Answer(returned=said, key=key, values=self._values())
+        returned = Returned.of(self._call(batch, index, loader), batch)
+        # Lightning takes a metric object's value over all batches and ranks.
+        reductions = self._logged.reductions | dict.fromkeys(self._objects(), Reduction(over_ranks=True))
+        logged = dict(self._logged) | self._means()
+        said = Said(size=batch_size(batch), returned=returned, logged=logged, reductions=reductions)
+        return said, self._values()
 
     def _call(self, batch: Any, index: int, loader: int) -> Any:
         # Only moved: the hooks around the transfer have already changed this batch. Cloned: a step may write into it.
         moved = self._module.transfer_batch_to_device(batch, self._module.device, loader)
         batch = self._plugin.convert_input(apply_to_collection(moved, Tensor, torch.Tensor.clone))
+        step = self._module.validation_step
+        arguments = step_arguments(step, batch, index, loader if self._indexed else None)
         try:
             with self._plugin.val_step_context():
-                return self._module.validation_step(*[batch, index, loader][: self._positions])
+                return step(*arguments)
         except Exception as error:
             kind = "a training batch" if loader == 0 else f"a batch of loader {loader} again"
+            problem = f"{type(error).__name__}: {error}".splitlines()[0][:100]
             raise MonitorError(
-                f"validation_step cannot take {kind} ({type(error).__name__}: {error}); let it accept"
-                " what training_step gets, or leave the gap out with overfitting=None"
+                f"validation_step cannot take {kind} ({problem}); let it accept what"
+                " training_step gets, give training examples as it takes them with"
+                " OverfittingMonitor(train_eval_dataloader=…), or leave the gap out with overfitting=None"
             ) from error
 
     def _forget(self) -> None:
-        self._logged.clear()
-        self._objects.clear()
-        if self._metrics:
-            for metric in self._children:
-                metric.reset()
+        self._logged.forget()
+        for metric in self._children:
+            metric.reset()
 
-    def _log(self, name: str, value: Any, *_: Any, **__: Any) -> None:
-        if isinstance(value, Metric):
-            self._objects[name] = value
-        else:
-            self._logged.log(name, value)
+    def _objects(self) -> dict[str, Metric]:
+        known = {id(child) for child in self._children}
+        return {name: metric for name, metric in self._logged.objects.items() if id(metric) in known}
 
-    def _log_dict(self, values: Any, *_: Any, **__: Any) -> None:
-        for name, value in dict(values).items():
-            self._log(name, value)
+    def _means(self) -> dict[str, float]:
+        """Return the values of this batch that were logged as a `MeanMetric`, as many log their loss."""
+        found = {n: m.clone() for n, m in self._objects().items() if isinstance(m, MeanMetric) and m.update_called}
+        for metric in found.values():
+            metric.sync_on_compute = False  # no rank waits for another
+        return {name: float(metric.compute()) for name, metric in found.items()}
 
     def _values(self) -> dict[str, Value]:
-        known = {id(child) for child in self._children}
-        objects = {n: m.clone() for n, m in self._objects.items() if n in self._metrics and id(m) in known}
+        objects = {name: metric.clone() for name, metric in self._objects().items() if name in self._metrics}
         return {name: self._logged[name] for name in self._metrics if name in self._logged} | objects
-
-
-def step_parameters(pl_module: LightningModule) -> list[str]:
-    """Return the names of what `validation_step` takes."""
-    return list(inspect.signature(pl_module.validation_step).parameters)
-
-
-def _losses_in(outputs: Any, size: int) -> Tensor | None:
-    found = outputs.get("losses") if isinstance(outputs, dict) else None
-    if not isinstance(found, Tensor) or found.ndim != 1 or len(found) != size or not found.is_floating_point():
-        return None
-    return found.detach()
-
-
-def _only_loss(logged: Logged) -> str:
-    found = [name for name in logged if "loss" in name.lower()]
-    if len(found) != 1:
-        told = f"logs {', '.join(found)}" if found else "logs none"
-        raise MonitorError(
-            f"validation_step returns no loss and {told}: name the logged loss with OverfittingMonitor(monitor=…)"
-        )
-    return found[0]
-
-
-def _positions(pl_module: LightningModule) -> int:
-    """Return how many of (batch, batch_idx, dataloader_idx) the step takes."""
-    kinds = [p.kind for p in inspect.signature(pl_module.validation_step).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return 2
-    return min(3, sum(kind is not inspect.Parameter.VAR_KEYWORD for kind in kinds))

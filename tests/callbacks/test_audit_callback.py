@@ -199,7 +199,9 @@ def test_secrets_among_the_hyperparameters_are_withheld(tmp_path: Path) -> None:
         ({"limit_train_batches": 4}, {"batches_per_epoch": 4, "steps_per_epoch": 4}),
     ],
 )
-def test_the_length_of_an_epoch_is_recorded(tmp_path: Path, options: dict[str, Any], expected: dict[str, int]) -> None:
+def test_the_length_of_an_epoch_is_recorded(
+    tmp_path: Path, options: dict[str, Any], expected: dict[str, int]
+) -> None:
     callback = AuditCallback(generation=None, carbon=None)
     fit(trainer(tmp_path, callback, max_steps=3, **options), Classifier())
     told = audit_of(callback.folder)["configuration"]["data"]

@@ -96,6 +96,57 @@ def test_all_ranks_stop_together(tmp_path: Path) -> None:
     assert "stopped at step" in audit_of(str(folder))["run"]["notes"][0]
 
 
+SHARED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import lightning as L
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+from groundwire.callbacks import OverfittingMonitor
+from material import Classifier, fit, loader, trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+class Saying(Classifier):
+    def validation_step(self, batch, batch_idx):
+        loss = self.loss(batch)
+        if {logs!r}:
+            self.log("val_loss", loss, sync_dist=True)
+        return loss
+
+L.seed_everything(1, verbose=False)
+x, y = loader(48, seed=1).dataset.tensors
+odd = torch.arange(48) % 2 == 1
+val = TensorDataset(torch.where(odd[:, None], 0 * x, x), y)  # rank 1 has the harder half
+monitor = OverfittingMonitor()
+strategy = DDPStrategy(process_group_backend="gloo")
+runner = trainer(Path({folder!r}), monitor, strategy=strategy, devices=2)
+module = Saying()
+fit(runner, module, loader(), DataLoader(val, batch_size=8))
+if runner.global_rank == 0:
+    module.eval()
+    with torch.no_grad():
+        shares = [float(module.loss((val.tensors[0][one], y[one]))) for one in (~odd, odd)]
+    print("SHARES", *shares)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("logs", [True, False])
+def test_the_validation_loss_is_that_of_all_ranks_or_said_to_be_of_one(tmp_path: Path, logs: bool) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), folder=str(tmp_path), logs=logs))
+    done = subprocess.run([sys.executable, "-W", "ignore", str(script)], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = next(line for line in done.stdout.splitlines() if line.startswith("SHARES"))
+    own, other = (float(share) for share in told.split()[1:])
+    (folder,) = (tmp_path / "groundwire").iterdir()
+    expected = (own + other) / 2 if logs else own
+    assert Record.open(folder).series("overfitting.val_loss").value[-1] == pytest.approx(expected, abs=1e-4)
+    method = metrics_of(audit_of(str(folder)))["overfitting.gap"]["method"]
+    assert ("rank 0's share of 2 ranks" in method) is not logs
+
+
 def _lose_what_rank_one_said(folder: Path) -> None:
     """Cut the last line of rank 1's events, then delete them: both are noticed."""
     events = folder / "events-rank1.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics
-from groundwire.callbacks import AuditCallback, GenerationMonitor
+from groundwire.callbacks import AuditCallback, GenerationMonitor, OverfittingMonitor
+from groundwire.callbacks.isolation import isolated
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from material import audit_of, data, fit, metrics_of, trainer
 from torch import nn
@@ -113,3 +115,83 @@ def test_a_run_is_the_same_with_and_without_the_audit(
     found = audit_of(str(folder))
     assert {monitor["status"] for monitor in found["monitors"]} == {"ran"}
     assert {"overfitting.gap", "gradient.norm_p95", "generation.sentiment", "logged.val_f1"} <= set(metrics_of(found))
+
+
+class Failing(Everything):
+    """Its losses cannot be told apart, or it raises, but only after it has drawn random numbers."""
+
+    def __init__(self, *, raises: bool) -> None:
+        super().__init__(returns=False)
+        self.raises, self.calls = raises, 0
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        self.log("aux_loss", random.random() + np.random.rand())
+        self.calls += 1
+        if self.raises and self.calls > 3:
+            raise RuntimeError("one call too many")
+
+
+class Stubborn(torchmetrics.MeanMetric):
+    """Cannot be copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise RuntimeError("no copies")
+
+
+def _end(folder: Path, module: L.LightningModule, *callbacks: L.Callback) -> dict[str, Any]:
+    runner = trainer(folder, *callbacks, max_epochs=2)
+    train, val = DataLoader(data(), batch_size=8, shuffle=True), DataLoader(data(8, seed=3), batch_size=8)
+    fit(runner, module, train, val)
+    return {
+        "weights": [value.tolist() for value in module.state_dict().values()],
+        "random": [torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()],
+        "modes": [child.training for child in module.modules()],
+        "attributes": sorted(vars(module)),
+        "children": [(name, id(child)) for name, child in module.named_modules() if "accuracy" in name],
+    }
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_step_that_fails_when_it_is_asked_again_leaves_no_trace(tmp_path: Path, raises: bool) -> None:
+    ends = []
+    for callbacks in ([], [OverfittingMonitor()]):
+        L.seed_everything(11, verbose=False)
+        module = Failing(raises=raises)
+        before = id(module.accuracy)
+        ends.append(_end(tmp_path, module, *callbacks))
+        assert ends[-1].pop("children") == [("accuracy", before)]
+    assert ends[0] == ends[1]
+    (folder,) = (tmp_path / "groundwire").iterdir()
+    (monitor,) = (one for one in audit_of(str(folder))["monitors"] if one["name"] == "overfitting")
+    assert monitor["status"] == "error"
+    assert ("one call too many" if raises else "name the logged loss") in monitor["reason"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_cannot_be_isolated_is_as_it_was(known: bool) -> None:
+    module = Everything(returns=True)
+    module.train()
+    if known:
+        module.last = Stubborn()
+    else:
+        module.loose.append(Stubborn())
+    children, loose = dict(module.named_children()), list(module.loose)
+    state = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="no copies"), isolated(module):
+        pass
+    assert all(child is children[name] for name, child in module.named_children())
+    assert all(one is other for one, other in zip(module.loose, loose, strict=True))
+    assert module.training
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_random_numbers_drawn_while_isolated_were_never_drawn(raises: bool) -> None:
+    module = Everything(returns=True)
+    before = torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()
+    with pytest.raises(KeyError) if raises else contextlib.nullcontext(), isolated(module, evaluate=False):
+        torch.rand(3), random.random(), np.random.rand()
+        if raises:
+            raise KeyError
+    assert before == (torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist())

@@ -132,6 +132,7 @@ def test_a_metric_that_is_not_logged_costs_itself_only(tmp_path: Path) -> None:
     ("name", "direction"),
     [("val_acc", "max"), ("valid/AUROC", "max"), ("val_F1Score", "max"), ("mIoU", "max"), ("BLEU", "max"),
      ("val_loss", "min"), ("wordPerplexity", "min"), ("RMSE", "min"), ("top5_error", "min"), ("val_MAE_epoch", "min"),
+     ("bits_per_byte", "min"), ("val_top5", "max"), ("top-1", "max"), ("val_hits@10", "max"), ("laptop", None),
      ("val_score", None), ("loss_accuracy", None), ("", None)],
 )  # fmt: skip
 def test_names_tell_a_direction_or_none(name: str, direction: str | None) -> None:

@@ -144,7 +144,7 @@ class Noisy(Returning):
 
 
 def test_the_probe_is_drawn_from_the_loader_that_is_given(tmp_path: Path) -> None:
-    clean = loader(80, seed=3)
+    clean = DataLoader(data(64, seed=3), batch_size=8, shuffle=True)
     monitor, module = OverfittingMonitor(train_eval_dataloader=clean), Noisy()
     fit(trainer(tmp_path, monitor), module, loader(64), loader(64, seed=5))
     module.eval()
