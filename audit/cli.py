@@ -15,10 +15,10 @@ from .console import complain, put, say
 from .errors import RecordError, UsageError
 from .escape import visible
 from .estimate_command import estimate
-from .options import LATER, Format, Listing, RunPath
+from .gate_command import register as register_gate
+from .options import LATER, Format, Listing, RunPath, write
 
 if TYPE_CHECKING:
-    from .gate import Verdict
     from .model import Audit
     from .rules import Rule
 
@@ -80,47 +80,13 @@ def init(
     audit, digest_ok = _audit(run)
     if not digest_ok:
         raise RecordError(f"The audit of {run} has been changed, its digest does not fit: no policy is made from it.")
-    _write(output, policy_text(audit), replace=force)
+    write(output, policy_text(audit), replace=force)
     if audit.run.status.value != "finished":
         complain(f"this run is {audit.run.status}: its numbers may be no ground for limits")
     complain(f"wrote {output}; now run: groundwire gate {run} --policy {output}")
 
 
-@app.command(short_help="Decide whether RUN meets a policy, by exit code.")
-def gate(
-    run: RunPath,
-    policy: Annotated[Path, typer.Option("--policy", "-p", help="What the release must meet.")] = Path("policy.toml"),
-    formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="May be given several times.")
-    ] = None,
-    outputs: Annotated[
-        list[Path] | None, typer.Option("--output", "-o", help="A file for each --format; default: stdout.")
-    ] = None,
-) -> None:
-    """Decide whether RUN meets a policy: exit 0 met, 1 not met, 2 usage, 3 cannot tell."""
-    from .policy import load_policy
-
-    rules = load_policy(policy)
-    audit, digest_ok = _audit(run)
-    from .gate import decide
-
-    verdict = decide(audit, rules, digest_ok=digest_ok)
-    _print(verdict, audit, formats or [Format.TEXT], outputs or [])
-    say(verdict.summary)
-    raise typer.Exit(verdict.exit_code)
-
-
-def _print(verdict: Verdict, audit: Audit, formats: list[Format], outputs: list[Path]) -> None:
-    from .verdicts import FORMATS
-
-    if outputs and len(outputs) != len(formats):
-        raise UsageError(f"{len(formats)} --format and {len(outputs)} --output: give one --output for each --format.")
-    for place, name in enumerate(formats):
-        text = FORMATS[name.value](verdict, audit)
-        if outputs and str(outputs[place]) != "-":
-            _write(outputs[place], text)
-        else:
-            put(text)
+register_gate(app)
 
 
 @app.command(short_help="Render RUN's report as HTML or Markdown.")
@@ -360,14 +326,3 @@ def _rule(code: str) -> Rule:
     known = [name for rule in RULES for name in (rule.name, rule.code)]
     hint = nearest(code, known) or "; `groundwire rules` lists all"
     raise UsageError(f"There is no rule {code!r}{hint}.")
-
-
-def _write(path: Path, text: str, *, replace: bool = True) -> None:
-    try:
-        with path.open("w" if replace else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        hint = "use --force to replace it, or --output for another place"
-        raise UsageError(f"{path} is there already: {hint}.") from error
-    except OSError as error:
-        raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from . import registry
+from .advising import advice
+from .baseline import Baseline, Change, change_of, within
 from .decision import Answer, bound_within, difference_within
-from .formats import bounds, interval, number, setting
-from .model import BROKE, Audit, Finding, Metric, Quality
-from .policy import Limit
+from .formats import bounds, interval, number
+from .limit_table import Limit
+from .model import BROKE, Audit, Checkpoint, Metric, Quality
+from .usable import rows_of, unusable
 
-MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
-ANOTHER_SCORER = "let a scorer decide that may: `groundwire qualify --scorer …` tries one"
 LEAST_CONFIDENCE = 0.9  # of a test and of bounds by which a difference is judged
 UNTESTED = "it has no test and no bounds, without which a difference says nothing"
 
@@ -42,6 +44,14 @@ class LimitVerdict:
         reason: Why this outcome.
         advice: What to do.
         needed: Independent units that would probably tell, where that is what is missing.
+        line: Line of the limit in the policy file, from 1; 0 where it has none.
+        labels: Which row of the metric is meant.
+        baseline: The baseline's value; None where none is compared.
+        change: Value minus the baseline's.
+        crossed: Which bound the value crossed, `max` or `min`; empty where it crossed none.
+        worst: The value, or the end of its interval, by which it was judged.
+        waiver: The exception that lets it through, in words.
+        of_value: Whether it limits a value; not where a rule must not fire or a fact must be declared.
     """
 
     id: str
@@ -55,20 +65,62 @@ class LimitVerdict:
     reason: str
     advice: str
     needed: int | None = None
+    line: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    baseline: float | None = None
+    change: float | None = None
+    crossed: str = ""
+    worst: float | None = None
+    waiver: str = ""
+    of_value: bool = True
 
 
-def verdict_on(limit: Limit, audit: Audit, hindrance: Hindrance | None) -> LimitVerdict:
-    """Return what a limit says of an audit."""
-    rows = [metric for metric in audit.metrics if metric.name == limit.metric and metric.labels == limit.labels]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """What limits are asked about.
+
+    Attributes:
+        audit: Of the run.
+        hindrance: Why no limit can be judged; None when they can.
+        baseline: What to compare with; None when nothing was given.
+        weights: The released checkpoint, when it is one of the run's; None when none was given.
+    """
+
+    audit: Audit
+    hindrance: Hindrance | None = None
+    baseline: Baseline | None = None
+    weights: Checkpoint | None = None
+
+
+def verdict_on(limit: Limit, release: Release) -> LimitVerdict:
+    """Return what a limit says of a release."""
+    audit, hindrance = release.audit, release.hindrance
+    rows = rows_of(limit, audit, release.weights)
+    verdicts = [_verdict(limit, [row], release) for row in rows] if limit.worst_group else []
+    if verdicts and not hindrance:
+        return min(verdicts, key=_severity)
+    return _verdict(limit, rows, release)
+
+
+def _severity(verdict: LimitVerdict) -> tuple[int, float]:
+    """Return how bad a verdict is: of groups, the worst one counts."""
+    order = ("fail", "error", "unknown", "pass")
+    return order.index(verdict.outcome), math.inf if verdict.margin is None else verdict.margin
+
+
+def _verdict(limit: Limit, rows: list[Metric], release: Release) -> LimitVerdict:
+    audit, hindrance = release.audit, release.hindrance
     metric = rows[0] if len(rows) == 1 else None
     value = None if metric is None else metric.value
-    reason = hindrance.reason if hindrance else _unusable(limit, rows, audit)
+    reason = hindrance.reason if hindrance else unusable(limit, rows, audit, release.weights)
+    change: Change | None = None
     margin = None
     if reason or metric is None or value is None:
         answer = Answer(outcome="unknown" if hindrance else _outcome_without(limit, audit), reason=reason)
     else:
-        margin = _margin(limit, value)
-        answer = _answer(limit, metric, value, margin, audit)
+        change = change_of(limit, metric, audit, release.baseline)
+        margin = _margin(limit, value, change)
+        answer = _both(_answer(limit, metric, value, audit), within(limit, change))
     return LimitVerdict(
         id=limit.id,
         metric=limit.metric,
@@ -79,41 +131,40 @@ def verdict_on(limit: Limit, audit: Audit, hindrance: Hindrance | None) -> Limit
         maximum=limit.maximum,
         margin=margin,
         reason=answer.reason,
-        advice=hindrance.advice if hindrance else _advice(limit, audit, answer, measured=margin is not None),
+        advice=hindrance.advice if hindrance else advice(limit, audit, answer, measured=margin is not None),
         needed=answer.needed,
+        line=limit.line,
+        labels=metric.labels if metric is not None else limit.labels,
+        baseline=change.baseline if change else None,
+        change=change.value if change else None,
+        crossed=_crossed(limit, value) if answer.outcome == "fail" and margin is not None else "",
+        worst=_worst(limit, metric) if margin is not None else None,
     )
 
 
-def _unusable(limit: Limit, rows: list[Metric], audit: Audit) -> str:
-    """Return why the rows of a metric give no value to judge, or an empty string."""
-    metric = rows[0] if len(rows) == 1 else None
-    if metric is not None and limit.scorer and not _is_scorer(metric.scorer, limit.scorer):
-        told = f"scored by {metric.scorer}" if metric.scorer else metric.reason or "not scored"
-        return f"the policy wants scorer {limit.scorer}, and this was {told}"
-    if metric is not None and metric.quality is Quality.UNKNOWN and not _surely_beyond(limit, metric):
-        return metric.reason or f"its quality is unknown: {metric.method}"
-    value = None if metric is None else metric.value
-    if metric is None or not isinstance(value, float) or not math.isfinite(value):  # also what was built unchecked
-        return _missing(limit, rows, audit)
-    ends = [end for end in (value, metric.low, metric.high) if end is not None]
-    if metric.unit == "probability" and not all(0 <= end <= 1 for end in ends):
-        return "it is no probability: those lie between 0 and 1"
-    return ""
+def _both(one: Answer, other: Answer) -> Answer:
+    """Return the worse of two answers, with the reasons of both where both are bad."""
+    worse = min(one, other, key=lambda answer: ("fail", "unknown", "pass").index(answer.outcome))
+    reasons = "; ".join(filter(None, (one.reason, other.reason)))
+    return replace(worse, reason=reasons if one.outcome == other.outcome else worse.reason)
 
 
-def _surely_beyond(limit: Limit, metric: Metric) -> bool:
-    """Return whether a value of which only a least bound is known lies beyond a limit already."""
-    quantity = registry.metric(metric.name)
-    known = quantity is not None and quantity.at_least and limit.maximum is not None and metric.value is not None
-    return known and metric.low is not None and limit.maximum is not None and metric.low > limit.maximum
+def _crossed(limit: Limit, value: float | None) -> str:
+    """Return which bound a value that fails has crossed; where none, the one towards which it got worse."""
+    if value is None:
+        return ""
+    if limit.maximum is not None and (value > limit.maximum or limit.minimum is None):
+        return "max"
+    return "min" if limit.minimum is not None or limit.better == "higher" else "max"
 
 
-def _is_scorer(found: str | None, wanted: str) -> bool:
-    """Return whether a scorer with its version is the one that is wanted: `detoxify:unbiased 0.5.2` is."""
-    if found is None:
-        return False
-    kind = "" if ":" in wanted else f"{wanted}:"  # `detoxify` alone is any of its models
-    return found == wanted or found.startswith(f"{wanted} ") or (bool(kind) and found.startswith(kind))
+def _worst(limit: Limit, metric: Metric | None) -> float | None:
+    if metric is None or metric.value is None:
+        return None
+    quantity = registry.metric(limit.metric)
+    by_interval = limit.confidence is not None or (quantity is not None and quantity.tested)
+    end = metric.high if _crossed(limit, metric.value) == "max" else metric.low
+    return end if by_interval and end is not None else metric.value
 
 
 def _outcome_without(limit: Limit, audit: Audit) -> str:
@@ -127,12 +178,16 @@ def _outcome_without(limit: Limit, audit: Audit) -> str:
     return "error" if family in broken or (own is not None and own.method == BROKE) else "unknown"
 
 
-def _answer(limit: Limit, metric: Metric, value: float, margin: float, audit: Audit) -> Answer:
+def _answer(limit: Limit, metric: Metric, value: float, audit: Audit) -> Answer:
+    """Return what the bounds of the value itself say, those of a change apart."""
+    if limit.maximum is None and limit.minimum is None:
+        return Answer(outcome="pass")
     quantity = registry.metric(limit.metric)
     if quantity is not None and quantity.tested:
         return _every_axis(limit, metric, audit)
     if limit.confidence is not None:
         return _bounded(limit, metric, value, limit.confidence)
+    margin = _margin(limit, value, None)
     if margin >= 0:
         return Answer(outcome="pass")
     return Answer(outcome="fail", reason=f"{number(abs(margin))} beyond the limit")
@@ -182,70 +237,14 @@ def _less_confident(found: float, wanted: float) -> str:
     return f"its interval holds at {found:.0%}, and the policy wants {wanted:.0%}"
 
 
-def _margin(limit: Limit, value: float) -> float:
+def _margin(limit: Limit, value: float, change: Change | None) -> float:
     """Return the distance to the nearer limit; a difference too large for a number is the largest one."""
-    margins = []
+    margins = [] if change is None or change.margin is None else [change.margin]
     if limit.maximum is not None:
         margins.append(limit.maximum - value)
     if limit.minimum is not None:
         margins.append(value - limit.minimum)
-    return max(-sys.float_info.max, min(sys.float_info.max, *margins))
-
-
-def _missing(limit: Limit, rows: list[Metric], audit: Audit) -> str:
-    if len(rows) > 1:
-        return f"this run has {len(rows)} values of {limit.metric}, and nothing says which one counts"
-    if rows:
-        return rows[0].reason or "it has no value"
-    others = [metric.labels for metric in audit.metrics if metric.name == limit.metric]
-    if others:
-        known = ", ".join(str(labels) if labels else "none (the total)" for labels in others)
-        wanted = f"labels {dict(limit.labels)}" if limit.labels else "no labels (the total)"
-        return f"this run has no {limit.metric} with {wanted}; its labels are {known}"
-    quantity = registry.metric(limit.metric)
-    if quantity is not None and quantity.family not in ("logged", "imported"):
-        return f"this run has not measured {limit.metric}"
-    hint = registry.nearest(limit.metric, sorted({found.name for found in audit.metrics}))
-    return f"this run has no {limit.metric}{hint}"
-
-
-def _advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str:
-    """Return what the finding nearest to the metric recommends."""
-    if answer.outcome == "pass":
-        return ""
-    if not measured:
-        return ANOTHER_SCORER if _shown_only(limit, audit) else MEASURE_IT
-    if answer.outcome == "unknown":
-        return "ask more prompts" if answer.needed else "see why, and measure again"
-    quantity = registry.metric(limit.metric)
-    family = quantity.family if quantity else ""
-    near = [finding for finding in audit.findings if _concerns(finding, limit.metric, family) and finding.mitigations]
-    for finding in sorted(near, key=lambda finding: limit.metric not in _series(finding)):
-        first = finding.mitigations[0]
-        settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
-        return settings or first.text
-    return "see the report's findings, or reconsider the limit"
-
-
-def _shown_only(limit: Limit, audit: Audit) -> bool:
-    """Return whether a scorer gave a number that nobody may go by because of who it is."""
-    metric = audit.metric(limit.metric, limit.labels)
-    if metric is None or metric.value is None or metric.scorer is None:
-        return False
-    return any(mark in (metric.reason or "") for mark in ("scorer", "lexicon"))
-
-
-def _concerns(finding: Finding, metric: str, family: str) -> bool:
-    names, prefix = _series(finding), metric.partition(".")[0]
-    if family == "logged":
-        return "loss" in metric and finding.name in {"overfitting", "updates-too-large", "non-finite"}
-    if family == "generation":  # what cures one of these harms does nothing for another
-        return metric in names
-    return metric in names or any(name.startswith(f"{prefix}.") for name in names)
-
-
-def _series(finding: Finding) -> set[str]:
-    return {evidence.series for evidence in finding.evidence if evidence.series}
+    return max(-sys.float_info.max, min([sys.float_info.max, *margins]))
 
 
 def observed(verdict: LimitVerdict) -> str:

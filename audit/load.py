@@ -20,7 +20,8 @@ def load_audit(url: str) -> tuple[Audit, bool]:
     """Return the audit of a run and whether its digest fits.
 
     Args:
-        url: Path or fsspec URL of a run folder, or of the audit.json or run.json in it.
+        url: Path or fsspec URL of a run folder, of the audit.json or run.json in it, or of another .json file that
+            holds an audit.
 
     Raises:
         RecordError: It is missing, half-written, foreign or newer.
@@ -29,27 +30,36 @@ def load_audit(url: str) -> tuple[Audit, bool]:
     if not url.strip():
         # As a path, nothing means the current folder: an unset $RUN would gate whatever lies there.
         raise UsageError("RUN is empty: give the folder that the training printed.")
-    folder = open_folder(_folder_of(url))
-    where = join(folder.url, NAME)
-    document = _document(_content(folder, where), where)
+    place, name = _place_of(url)
+    folder = open_folder(place)
+    where = join(folder.url, name)
+    document = _document(_content(folder, name), where)
     try:
         return Audit.model_validate_json(json.dumps(document)), _digest_fits(document)
     except (ValidationError, ValueError, RecursionError) as error:
-        again = f"remove {NAME}, and `groundwire report {folder.url}` judges the record again"
+        again = f"remove it, and `groundwire report {folder.url}` judges the record again"
         raise RecordError(f"{where} is not a valid audit ({_first(error)}): {again}.") from error
 
 
-def _folder_of(url: str) -> str:
+def _place_of(url: str) -> tuple[str, str]:
+    """Return the folder and the file in it that are meant."""
     head, slash, name = url.rstrip("/").rpartition("/")
-    return (head + slash or ".") if name in (NAME, runfile.NAME) else url
+    if not name.endswith(".json"):
+        return url, NAME
+    return (head + slash or "."), NAME if name == runfile.NAME else name
 
 
-def _content(folder: Folder, where: str) -> bytes:
+def _content(folder: Folder, name: str) -> bytes:
+    where = join(folder.url, name)
     try:
         if folder.local and not _is_plain(Path(where)):
             raise RecordError(f"{where} is not a file: give the folder that the training printed.")
-        return folder.read(NAME)
+        return folder.read(name)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if name != NAME:
+            raise RecordError(
+                f"There is no audit at {where}: give a run folder, or a file that holds an audit."
+            ) from error
         raise RecordError(_no_audit(folder)) from error
     except OSError as error:
         raise RecordError(f"Cannot read {where}: {error.strerror or error}. Check who may read it.") from error

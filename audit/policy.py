@@ -1,71 +1,90 @@
-"""What a release must meet: policy.toml, checked to the last key."""
+"""What a release must meet: policy.toml, checked to the last key, with what it extends."""
 
 from __future__ import annotations
 
-import math
+import hashlib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import registry
 from .errors import UsageError
-from .escape import visible
-from .model import EDITIONS, RunStatus
+from .limit_table import Limit, limit_of, no_other_keys, one_of, shown
+from .model import EDITIONS, RunStatus, Severity
 
 SCHEMA = 1
-LEVELS = ("error", "warn", "off")
-ON_MISSING = ("unknown", "fail")
-TOP_KEYS = ("schema", "limits", "allow_status", "rules")
-LIMIT_KEYS = ("metric", "max", "min", "level", "on_missing", "labels", "scorer", "confidence")
+TOP_KEYS = (
+    "schema", "extends", "locked", "limits", "allow_status", "rules", "findings", "release", "waivers", "baseline",
+    "checkpoint",
+)  # fmt: skip
+CHECKPOINT = ("optional", "required")
+COUNTED = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)  # severities whose findings are metrics
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """One line of a policy.
-
-    Attributes:
-        id: Its name.
-        metric: Metric that is limited.
-        maximum: Greatest allowed value, in the metric's unit.
-        minimum: Least allowed value.
-        level: `error` decides, `warn` only says, `off` is ignored.
-        on_missing: What a metric without a value means: `unknown` or `fail`.
-        labels: Which row of the metric is meant; the total when empty.
-        scorer: Scorer that the metric must come from, as in `detoxify:unbiased`; any when empty.
-        confidence: Judge by the metric's interval at this confidence, not by its point; by the point when None.
-    """
-
-    id: str
-    metric: str
-    maximum: float | None = None
-    minimum: float | None = None
-    level: str = "error"
-    on_missing: str = "unknown"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    scorer: str = ""
-    confidence: float | None = None
+Read = Callable[[str], str]  # content of a file by its path; OSError where there is none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """All limits of a release, which runs beside finished ones may be judged at all, and which rules count."""
+    """All that a release must meet.
+
+    Attributes:
+        path: Its file.
+        limits: Limits on metrics, those of the severities of findings among them.
+        allow_status: How a run may have ended to be judged at all.
+        rules: Edition of the rules whose findings count.
+        forbidden: Rules, by name, that must not have fired.
+        demanded: Facts of the release that must be declared.
+        max_days: Longest time until a waiver expires; any when None.
+        baseline: File of a baseline, from the folder of the policy; none when empty.
+        checkpoint: Whether the released weights have to be given: `optional` or `required`.
+        sha256: Digest of this file and of all that it extends.
+    """
 
     path: str
     limits: tuple[Limit, ...]
     allow_status: tuple[str, ...] = (RunStatus.FINISHED.value,)
     rules: str = EDITIONS[-1]
+    forbidden: tuple[str, ...] = ()
+    demanded: tuple[str, ...] = ()
+    max_days: int | None = None
+    baseline: str = ""
+    checkpoint: str = CHECKPOINT[0]
+    sha256: str = field(default="", compare=False)
 
 
-def load_policy(path: Path) -> Policy:
-    """Return the policy in a file.
+def load_policy(path: Path, read: Read | None = None) -> Policy:
+    """Return the policy in a file, with what it extends.
+
+    Args:
+        path: The file.
+        read: How files are read; from disk unless given.
 
     Raises:
-        UsageError: It cannot be read, or something in it is wrong; the message names the key.
+        UsageError: It cannot be read, something in it is wrong, or it loosens a locked policy.
+    """
+    from .extending import whole
+
+    document, text, digest = whole(str(path), read or read_file)
+    policy = parse_policy(document, str(path), text=text)
+    return Policy(**{name: getattr(policy, name) for name in Policy.__dataclass_fields__} | {"sha256": digest})
+
+
+def read_file(path: str) -> str:
+    """Return the text of a policy on disk."""
+    return Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+
+
+def document_of(path: str, read: Read) -> tuple[dict[str, Any], str]:
+    """Return a policy file's TOML document and its text.
+
+    Raises:
+        UsageError: It cannot be read or is no TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        text = read(path)
     except FileNotFoundError as error:
         hint = "make one with `groundwire init RUN`, or name it with --policy"
         raise UsageError(f"There is no policy at {path}: {hint}.") from error
@@ -73,149 +92,124 @@ def load_policy(path: Path) -> Policy:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"Cannot read the policy {path}: {reason}.") from error
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text), text
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a bare ValueError
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
-    return parse_policy(document, str(path))
 
 
-def parse_policy(document: Mapping[str, Any], path: str) -> Policy:
-    """Return the policy that a TOML document means.
+def parse_policy(document: Mapping[str, Any], path: str, *, text: str = "") -> Policy:
+    """Return the policy that a TOML document means, without what it extends.
 
     Raises:
         UsageError: Something in it is wrong.
     """
-    _schema(document.get("schema"), path)  # first: a newer file may have keys that are unknown here
-    _no_other_keys(document, TOP_KEYS, path)
+    check_schema(document.get("schema"), path)  # first: a newer file may have keys that are unknown here
+    no_other_keys(document, TOP_KEYS, path)
     limits = document.get("limits", {})
     if not isinstance(limits, dict):
         raise UsageError(f"{path}: limits must be tables, as in [limits.quality].")
-    found = tuple(_limit(name, table, path) for name, table in limits.items())
-    if not any(limit.level == "error" for limit in found):
+    found = [limit_of(name, table, path, line=line_of(name, text)) for name, table in limits.items()]
+    severities, forbidden = _findings(document, path)
+    found += [limit for limit in severities if limit.id not in limits]
+    if not any(limit.level == "error" for limit in found) and not forbidden:
         raise UsageError(
             f'{path} enforces no limit: give at least one [limits.…] with level = "error", or nothing would be gated.'
         )
-    return Policy(path=path, limits=found, allow_status=_statuses(document, path), rules=_edition(document, path))
+    return Policy(
+        path=path, limits=tuple(found), allow_status=_statuses(document, path), rules=_edition(document, path),
+        forbidden=forbidden, demanded=_demanded(document, path), max_days=_max_days(document, path),
+        baseline=_baseline(document, path), checkpoint=one_of(document, "checkpoint", CHECKPOINT, path),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
 
 
-def _schema(value: Any, path: str) -> None:
+def check_schema(value: Any, path: str) -> None:
+    """Refuse a file of another version."""
     if type(value) is not int or value < SCHEMA:
-        raise UsageError(f"{path}: schema must be {SCHEMA}, got {_shown(value)}: write `schema = {SCHEMA}`.")
+        raise UsageError(f"{path}: schema must be {SCHEMA}, got {shown(value)}: write `schema = {SCHEMA}`.")
     if value > SCHEMA:
         raise UsageError(
-            f"{path} has schema {_shown(value)}, this Groundwire reads up to {SCHEMA}: upgrade groundwire."
+            f"{path} has schema {shown(value)}, this Groundwire reads up to {SCHEMA}: upgrade groundwire."
         )
 
 
-def _limit(name: str, table: Any, path: str) -> Limit:
-    where = f"{path}: limits.{name}"
-    if not isinstance(table, dict):
-        raise UsageError(f"{where} must be a table, as in [limits.{name}].")
-    _no_other_keys(table, LIMIT_KEYS, where)
-    limit = Limit(
-        id=name,
-        metric=_metric(table, where),
-        maximum=_number(table, "max", where),
-        minimum=_number(table, "min", where),
-        level=_one_of(table, "level", LEVELS, where),
-        on_missing=_one_of(table, "on_missing", ON_MISSING, where),
-        labels=_labels(table, where),
-        scorer=_scorer(table, where),
-        confidence=_confidence(table, where),
-    )
-    if limit.maximum is None and limit.minimum is None:
-        raise UsageError(f"{where} limits nothing: give max or min.")
-    quantity = registry.metric(limit.metric)
-    if quantity is not None and quantity.tested and (limit.minimum is not None or limit.maximum is None):
-        raise UsageError(f"{where}: {limit.metric} is a difference between groups: limit it with max alone.")
-    if quantity is not None and quantity.tested and limit.maximum is not None and limit.maximum <= 0:
-        raise UsageError(f"{where}: no number of samples shows that groups differ by nothing: give a max above 0.")
-    if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
-        raise UsageError(f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet.")
-    return limit
+def line_of(name: str, text: str) -> int:
+    """Return the line on which a limit's table begins, from 1; 0 where it has none of its own."""
+    header = re.compile(rf"\s*\[\s*limits\s*\.\s*(?P<mark>[\"']?){re.escape(name)}(?P=mark)\s*\]")
+    return next((at for at, line in enumerate(text.splitlines(), start=1) if header.match(line)), 0)
 
 
-def _no_other_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            hint = registry.nearest(key, list(known)) or f"; known are {', '.join(known)}"
-            raise UsageError(f"{where}: unknown key {key!r}{hint}.")
+def _findings(document: Mapping[str, Any], path: str) -> tuple[list[Limit], tuple[str, ...]]:
+    """Return limits on the severities of findings, and the rules that must not fire."""
+    table = _table(document, "findings", ("max_severity", "forbidden"), path)
+    limits: list[Limit] = []
+    if "max_severity" in table:
+        allowed = (Severity.LOW.value, *(severity.value for severity in reversed(COUNTED)))
+        worst = one_of(table, "max_severity", allowed, f"{path}: findings")
+        over = COUNTED[: [*COUNTED, Severity.LOW].index(Severity(worst))]
+        limits = [Limit(id=f"findings.{s.value}", metric=f"findings.{s.value}", maximum=0.0) for s in over]
+        if not limits:
+            raise UsageError(f"{path}: findings.max_severity {worst} forbids nothing: give low, medium or high.")
+    return limits, _forbidden(table, path)
 
 
-def _metric(table: Mapping[str, Any], where: str) -> str:
-    name = table.get("metric")
-    if not isinstance(name, str):
-        raise UsageError(f'{where}: metric must be the name of a metric, as in metric = "logged.val_loss".')
-    if registry.metric(name) is None:
-        hint = registry.nearest(name, [quantity.name for quantity in registry.METRICS])
-        others = "what a module logs is logged.<name>, an imported score imported.<name>"
-        raise UsageError(f"{where}: there is no metric {name!r}{hint}; {others}.")
-    return name
+def _forbidden(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    given = _words(table, "forbidden", f"{path}: findings")
+    if not given:
+        return ()
+    from .rules import RULES
+
+    names = {key.lower(): rule.name for rule in RULES for key in (rule.name, rule.code)}
+    for name in given:
+        if name.lower() not in names:
+            hint = registry.nearest(name, list(names)) or "; `groundwire rules` lists all"
+            raise UsageError(f"{path}: findings.forbidden: there is no rule {name!r}{hint}.")
+    return tuple(dict.fromkeys(names[name.lower()] for name in given))
 
 
-def _number(table: Mapping[str, Any], key: str, where: str) -> float | None:
-    value = table.get(key)
-    if value is None:
-        return None
-    try:
-        found = float(value) if type(value) in (int, float) else math.nan
-    except OverflowError:
-        found = math.inf
-    if not math.isfinite(found):
-        raise UsageError(f"{where}: {key} must be a finite number, got {_shown(value)}.")
+def _demanded(document: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    return _words(_table(document, "release", ("demand",), path), "demand", f"{path}: release")
+
+
+def _max_days(document: Mapping[str, Any], path: str) -> int | None:
+    value = _table(document, "waivers", ("max_days",), path).get("max_days")
+    if value is not None and not (type(value) is int and value >= 0):
+        raise UsageError(f"{path}: waivers.max_days must be a whole number of days, got {shown(value)}.")
+    return value
+
+
+def _baseline(document: Mapping[str, Any], path: str) -> str:
+    value = document.get("baseline", "")
+    if not isinstance(value, str) or ("baseline" in document and not value.strip()):
+        raise UsageError(f'{path}: baseline must be a file, as in baseline = "baseline.json", got {shown(value)}.')
+    return value
+
+
+def _table(document: Mapping[str, Any], key: str, known: tuple[str, ...], path: str) -> Mapping[str, Any]:
+    found = document.get(key, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: {key} must be a table, as in [{key}].")
+    no_other_keys(found, known, f"{path}: {key}")
     return found
 
 
-def _one_of(table: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str) -> str:
-    value = table.get(key, allowed[0])
-    if value not in allowed:
-        raise UsageError(f"{where}: {key} must be one of {', '.join(allowed)}, got {_shown(value)}.")
-    return str(value)
-
-
-def _labels(table: Mapping[str, Any], where: str) -> dict[str, str]:
-    value = table.get("labels", {})
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise UsageError(f'{where}: labels must map names to strings, as in labels = {{component = "gpu"}}.')
-    return dict(value)
-
-
-def _scorer(table: Mapping[str, Any], where: str) -> str:
-    value = table.get("scorer", "")
-    if not isinstance(value, str) or ("scorer" in table and not value.strip()):
-        raise UsageError(
-            f'{where}: scorer must be the name of a scorer, as in scorer = "detoxify:unbiased", got {_shown(value)}.'
-        )
-    return value
-
-
-def _confidence(table: Mapping[str, Any], where: str) -> float | None:
-    value = _number(table, "confidence", where)
-    if value is not None and not 0.5 <= value < 1:
-        raise UsageError(f"{where}: confidence must be at least 0.5 and below 1, as in 0.95, got {_shown(value)}.")
-    return value
+def _words(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise UsageError(f"{where}: {key} must be a list of names, got {shown(value)}.")
+    return tuple(dict.fromkeys(value))
 
 
 def _statuses(document: Mapping[str, Any], path: str) -> tuple[str, ...]:
     known = [status.value for status in RunStatus]
     value = document.get("allow_status", [RunStatus.FINISHED.value])
     if not isinstance(value, list) or not value or not all(status in known for status in value):
-        raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {_shown(value)}.")
+        raise UsageError(f"{path}: allow_status must be a list of {', '.join(known)}, got {shown(value)}.")
     return tuple(dict.fromkeys([RunStatus.FINISHED.value, *value]))  # a finished run needs no permission
 
 
 def _edition(document: Mapping[str, Any], path: str) -> str:
     value = document.get("rules", EDITIONS[-1])
     if value not in EDITIONS:
-        raise UsageError(
-            f"{path}: rules must be an edition of the rules, {', '.join(EDITIONS)}, got {_shown(value)}."
-        )
+        raise UsageError(f"{path}: rules must be an edition of the rules, {', '.join(EDITIONS)}, got {shown(value)}.")
     return str(value)
-
-
-def _shown(value: Any) -> str:
-    """Return a wrong value as the message shows it: whatever its size, a part that can be read."""
-    try:
-        return visible(repr(value), cap=60)
-    except (ValueError, RecursionError):  # hexadecimal, a number may have more digits than Python prints
-        return "something too large to print"

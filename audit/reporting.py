@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from .errors import GroundwireError, RecordError, UsageError
-from .gate import decide
+from .gate import Question, decide
 from .judge import judge
 from .load import NAME, load_audit
 from .model import Audit, dump
@@ -26,7 +26,7 @@ def make_report(url: str, *, policy: Path | None, markdown: bool, samples: str, 
     limits = load_policy(policy) if policy else None
     folder = open_folder(url)
     audit, digest_ok, record = _open(folder)
-    verdict = decide(audit, limits, digest_ok=digest_ok) if limits else None
+    verdict = decide(audit, limits, Question(digest_ok=digest_ok)) if limits else None
     if markdown:
         page = render_markdown(audit, record, verdict, digest_ok=digest_ok)
     else:

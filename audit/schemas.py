@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .extending import PREFIX, PROFILES
+from .limit_table import ACCEPTED, BETTER, BOUNDS, LEVELS, ON_MISSING
 from .model import EDITIONS, Audit, RunStatus
-from .policy import LEVELS, ON_MISSING, SCHEMA
+from .policy import CHECKPOINT, COUNTED, SCHEMA
 from .registry import IMPORTED_PREFIX, LOGGED_PREFIX, METRICS
 from .runfile import RunFile
 
@@ -35,7 +37,7 @@ def _policy() -> dict[str, Any]:
         "title": "Policy",
         "type": "object",
         "additionalProperties": False,
-        "required": ["schema", "limits"],
+        "required": ["schema"],
         "properties": {
             "schema": {"const": SCHEMA, "description": "version of this file's format"},
             "allow_status": {
@@ -45,14 +47,49 @@ def _policy() -> dict[str, Any]:
                 "description": "runs that may be judged beside finished ones",
             },
             "rules": {"enum": list(EDITIONS), "description": "edition of the rules whose findings count"},
-            "limits": {
-                "type": "object",
-                "additionalProperties": _limit(),
-                # Without one enforced limit nothing would be gated: not all may be of another level.
-                "not": {"additionalProperties": {"not": enforced}},
+            "extends": {
+                "type": "string",
+                "pattern": "\\S",
+                "description": f"file, or {', '.join(PREFIX + name for name in PROFILES)}",
             },
+            "locked": {"type": "boolean", "description": "policies on top of this one may only be stricter"},
+            "baseline": {"type": "string", "pattern": "\\S", "description": "file or run folder to compare with"},
+            "checkpoint": {"enum": list(CHECKPOINT), "description": "whether the released weights have to be given"},
+            "findings": _table(
+                max_severity={"enum": ["low", *(severity.value for severity in reversed(COUNTED[1:]))]},
+                forbidden=_words("rules that must not have fired, by name or code"),
+            ),
+            "release": _table(demand=_words("facts that have to be declared")),
+            "waivers": _table(max_days={"type": "integer", "minimum": 0, "description": "longest exception"}),
+            "limits": {"type": "object", "additionalProperties": _limit()},
         },
+        # On top of another policy, a limit may change one key of a limit there.
+        "if": {"not": {"required": ["extends"]}},
+        "then": {
+            "properties": {
+                "limits": {
+                    "additionalProperties": {"required": ["metric"], "anyOf": [{"required": [b]} for b in BOUNDS]}
+                }
+            }
+        },
+        "anyOf": [
+            # Without one enforced limit nothing would be gated: not all may be of another level.
+            {
+                "required": ["limits"],
+                "properties": {"limits": {"not": {"additionalProperties": {"not": enforced}}}},
+            },
+            {"required": ["extends"]},
+            {"required": ["findings"], "properties": {"findings": {"minProperties": 1}}},
+        ],
     }
+
+
+def _table(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _words(told: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string", "pattern": "\\S"}, "description": told}
 
 
 def _limit() -> dict[str, Any]:
@@ -60,8 +97,6 @@ def _limit() -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": ["metric"],
-        "anyOf": [{"required": ["max"]}, {"required": ["min"]}],
         "properties": {
             "metric": {
                 "anyOf": [
@@ -71,6 +106,16 @@ def _limit() -> dict[str, Any]:
             },
             "max": {"type": "number", "description": "greatest allowed value, in the metric's unit"},
             "min": {"type": "number", "description": "least allowed value"},
+            "max_regression": {"type": "number", "minimum": 0, "description": "most by which it may be worse"},
+            "min_improvement": {"type": "number", "minimum": 0, "description": "least by which it must be better"},
+            "better": {"enum": list(BETTER), "description": "which direction is"},
+            "worst_group": {"type": "string", "pattern": "\\S", "description": "label whose worst row counts"},
+            "min_samples": {"type": "integer", "minimum": 1, "description": "independent units that it takes"},
+            "quality": {"type": "array", "minItems": 1, "items": {"enum": list(ACCEPTED)}},
+            "step": {"type": "integer", "minimum": 1, "description": "step that it was measured at"},
+            "checkpoint": {"type": "string", "pattern": "\\S", "description": "end of a checkpoint's path"},
+            "models": _words("patterns of the model's class for which it holds") | {"minItems": 1},
+            "branches": _words("patterns of the branch for which it holds") | {"minItems": 1},
             "level": {"enum": list(LEVELS), "default": LEVELS[0]},
             "on_missing": {"enum": list(ON_MISSING), "default": ON_MISSING[0]},
             "labels": {"type": "object", "additionalProperties": {"type": "string"}},

@@ -4,6 +4,7 @@ from .activations import ActivationMonitor
 from .audit import AuditCallback
 from .carbon import CarbonMonitor
 from .efficiency import EfficiencyMonitor
+from .enforcing import PolicyNotMetError
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
@@ -24,4 +25,5 @@ __all__ = [
     "Monitor",
     "OptimizerMonitor",
     "OverfittingMonitor",
+    "PolicyNotMetError",
 ]

@@ -12,6 +12,7 @@ from .activations import ActivationMonitor
 from .agreement import Agreement
 from .carbon import CarbonMonitor
 from .efficiency import EfficiencyMonitor
+from .enforcing import Enforcement
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
@@ -45,6 +46,10 @@ class AuditCallback(Monitor):
         on_finding: What to do when a rule fires while the run goes, by the rule's name: `stop` ends the training
             after the batch, on all ranks; `skip`, for `non-finite` only, leaves out the optimizer's step. With
             several ranks, stopping is agreed every 50 batches. `groundwire rules` names the rules.
+        policy: File of a policy by which the run is judged when it ends; its verdict stands in the report. Waivers
+            beside it count, [tool.groundwire] in pyproject.toml names the rest.
+        enforce: Whether a policy that is not met, or that nobody can tell, raises `PolicyNotMetError` on all ranks,
+            after the report is written.
         dirpath: Where run folders are made: a path or any fsspec URL. By default `groundwire` in the
             logger's folder, or in `default_root_dir`.
         report: Whether a page is rendered at the end; without it, the end is one line.
@@ -68,6 +73,8 @@ class AuditCallback(Monitor):
         generation: GenerationMonitor | Literal["auto"] | None = AUTO,
         overhead_budget: float = BUDGET,
         on_finding: Mapping[str, Literal["stop", "skip"]] | None = None,
+        policy: str | os.PathLike[str] | None = None,
+        enforce: bool = False,
         dirpath: str | os.PathLike[str] | None = None,
         report: bool = True,
     ) -> None:
@@ -81,6 +88,7 @@ class AuditCallback(Monitor):
         if not isinstance(report, bool):
             raise ValueError(f"report must be True or False, got {report!r}")
         self.report = report
+        self.enforcement = Enforcement(policy, enforce=enforce)
         chosen = (
             _part("efficiency", efficiency, EfficiencyMonitor),  # first: its count ends before others look
             _part("carbon", carbon, CarbonMonitor),
@@ -96,6 +104,16 @@ class AuditCallback(Monitor):
             part.alone = False
             if isinstance(part, GradientMonitor) and self.on_finding.get("non-finite") == "skip":
                 part.skips, part.nonfinite = True, "locate"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the record of a run that has no verdict yet."""
+        self.enforcement.forget()
+        super().on_train_start(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the record and write the audit; then raise if a policy is enforced and not met."""
+        super().on_fit_end(trainer, pl_module)
+        self.enforcement.require(trainer)
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors."""

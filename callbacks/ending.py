@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import IO
 
+from ..audit.errors import GroundwireError
 from ..audit.escape import visible
 from ..audit.formats import count, duration, setting
+from ..audit.gate import Verdict
 from ..audit.judge import judge
 from ..audit.model import Audit, Finding, RunStatus, dump
 from ..audit.record import Record
@@ -30,13 +32,24 @@ def conclude(folder: Folder, lead: Monitor, status: RunStatus, *, out: IO[str]) 
     record = Record.open(folder.url)
     audit = judge(record)
     folder.write("audit.json", dump(audit).encode())
+    verdict, unjudged = _judged(folder, lead)
     page = ""
     if status is not RunStatus.INTERRUPTED and getattr(lead, "report", True):
         from ..audit.report import render_html
 
-        folder.write("report.html", render_html(audit, record).encode("utf-8", "replace"))
+        folder.write("report.html", render_html(audit, record, verdict).encode("utf-8", "replace"))
         page = join(folder.url, "report.html")
-    out.write("".join(f"{line}\n" for line in summary(audit, page or folder.url, short=not page)))
+    told = [f"  {visible(verdict.summary if verdict else unjudged)}"] if verdict or unjudged else []
+    out.write("".join(f"{line}\n" for line in [*summary(audit, page or folder.url, short=not page), *told]))
+
+
+def _judged(folder: Folder, lead: Monitor) -> tuple[Verdict | None, str]:
+    """Return what the callback's policy says, or why it could not be asked."""
+    enforcement = getattr(lead, "enforcement", None)
+    try:
+        return (enforcement.judge(folder.url) if enforcement else None), ""
+    except GroundwireError as error:
+        return None, f"GATE: UNKNOWN ({error})"
 
 
 def summary(audit: Audit, where: str, *, short: bool) -> list[str]:

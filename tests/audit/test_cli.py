@@ -150,9 +150,9 @@ def test_rules_are_listed_and_explained(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_an_unexpected_exception_is_three(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], policy: Path
 ) -> None:
-    from groundwire.audit import load
+    from groundwire.audit import gating
 
-    monkeypatch.setattr(load, "load_audit", lambda url: 1 / 0)
+    monkeypatch.setattr(gating, "load_audit", lambda url: 1 / 0)
     monkeypatch.delenv("GROUNDWIRE_DEBUG", raising=False)
     assert run(monkeypatch, "gate", tmp_path, "--policy", policy) == 3
     assert "unexpected ZeroDivisionError" in capsys.readouterr().err

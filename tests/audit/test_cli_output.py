@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from gate_material import Release
-from groundwire.audit import load
+from groundwire.audit import gating
 
 FORMATS = ("text", "json", "markdown")
 COMMAND = (sys.executable, "-m", "groundwire.audit")
@@ -148,7 +148,7 @@ def test_whatever_is_raised_inside_is_neither_pass_nor_fail(
     def broken(url: str) -> Any:
         raise error
 
-    monkeypatch.setattr(load, "load_audit", broken)
+    monkeypatch.setattr(gating, "load_audit", broken)
     monkeypatch.delenv("GROUNDWIRE_DEBUG", raising=False)
     found = release.gate()
     assert (found.code, found.out) == (code, "")

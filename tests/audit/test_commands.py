@@ -23,7 +23,7 @@ def test_the_help_sets_apart_what_is_rarely_needed(release: Release) -> None:
     first, later = release.command("--help").out.split("When needed:")
     early = first.split("Commands:")[1]
     assert re.findall(r"^  (\w+)  ", early, re.MULTILINE) == ["init", "gate", "report", "explain", "compare", "card"]
-    expected = ["rules", "generate", "qualify", "power", "schema", "import", "scaling", "estimate"]
+    expected = ["rules", "generate", "qualify", "power", "schema", "import", "scaling", "estimate", "baseline"]
     assert re.findall(r"^  (\w+)  ", later, re.MULTILINE) == expected
     assert "..." not in early + later  # no help is cut off
 
@@ -85,9 +85,9 @@ def test_names_on_the_command_line_write_no_line_of_their_own(release: Release) 
 
 
 def test_debug_shows_the_place_and_is_three_too(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    from groundwire.audit import load
+    from groundwire.audit import gating
 
-    monkeypatch.setattr(load, "load_audit", lambda url: 1 / 0)
+    monkeypatch.setattr(gating, "load_audit", lambda url: 1 / 0)
     monkeypatch.setenv("GROUNDWIRE_DEBUG", "1")
     found = release.gate()
     assert found.code == 3

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from groundwire.audit.errors import RecordError
-from groundwire.audit.gate import decide
+from groundwire.audit.gate import Question, decide
 from groundwire.audit.load import load_audit
 from groundwire.audit.model import Audit, Metric, Quality, Run, RunStatus, digest_of, dump
 from groundwire.audit.policy import parse_policy
@@ -62,7 +62,7 @@ def test_a_missing_value_never_passes(on_missing: str) -> None:
     + [({"status": status}, True) for status in RunStatus if status is not RunStatus.FINISHED],
 )
 def test_nothing_of_a_changed_damaged_or_unfinished_run_passes(changes: dict[str, Any], digest_ok: bool) -> None:
-    verdict = decide(audit(**changes), policy(max=9), digest_ok=digest_ok)
+    verdict = decide(audit(**changes), policy(max=9), Question(digest_ok=digest_ok))
     assert (verdict.outcome, verdict.exit_code) == ("unknown", 3)
 
 
@@ -110,7 +110,7 @@ def test_rubbish_in_an_audit_never_passes(tmp_path: Path, value: str, key: str) 
     except RecordError as error:
         assert "\n" not in str(error)
         return
-    assert decide(found, policy(max=1e9), digest_ok=digest_ok).exit_code != 0
+    assert decide(found, policy(max=1e9), Question(digest_ok=digest_ok)).exit_code != 0
 
 
 def test_a_resealed_huge_value_fails_and_does_not_pass(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_resealed_huge_value_fails_and_does_not_pass(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text(json.dumps(document))
     found, digest_ok = load_audit(str(tmp_path))
     assert digest_ok
-    assert decide(found, policy(max=1), digest_ok=digest_ok).exit_code == 1
+    assert decide(found, policy(max=1), Question(digest_ok=digest_ok)).exit_code == 1
 
 
 def test_the_digest_seals_every_field() -> None:

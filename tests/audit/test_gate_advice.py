@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from groundwire.audit.gate import Verdict, decide
+from groundwire.audit.gate import Question, Verdict, decide
 from groundwire.audit.model import (
     Audit,
     Confidence,
@@ -26,7 +26,7 @@ from report_material import audit, findings, run
 
 def decided(found: Audit, metric: str = "overfitting.gap", *, digest_ok: bool = True, **limit: Any) -> Verdict:
     document = {"schema": 1, "limits": {"it": {"metric": metric, "max": 0.1} | limit}}
-    return decide(found, parse_policy(document, "policy.toml"), digest_ok=digest_ok)
+    return decide(found, parse_policy(document, "policy.toml"), Question(digest_ok=digest_ok))
 
 
 def changed(found: Audit, **fields: Any) -> Audit:

@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 from groundwire.audit.errors import UsageError
-from groundwire.audit.policy import LIMIT_KEYS, TOP_KEYS, load_policy, parse_policy
+from groundwire.audit.limit_table import KEYS as LIMIT_KEYS
+from groundwire.audit.policy import TOP_KEYS, load_policy, parse_policy
 from groundwire.audit.schemas import json_schema
 
 GAP = {"metric": "overfitting.gap", "max": 1}

@@ -1,0 +1,53 @@
+"""What to do about a limit that is not met: what the finding nearest to it recommends."""
+
+from __future__ import annotations
+
+from . import registry
+from .decision import Answer
+from .formats import setting
+from .limit_table import Limit
+from .model import Audit, Finding
+
+MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
+ANOTHER_SCORER = "let a scorer decide that may: `groundwire qualify --scorer …` tries one"
+
+
+def advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str:
+    """Return what the finding nearest to the metric recommends."""
+    if answer.outcome == "pass":
+        return ""
+    if not measured:
+        return ANOTHER_SCORER if _shown_only(limit, audit) else MEASURE_IT
+    if limit.relative and answer.outcome == "unknown" and not answer.needed:
+        return "compare with another baseline: `groundwire baseline set RUN` makes one"
+    if answer.outcome == "unknown":
+        return "ask more prompts" if answer.needed else "see why, and measure again"
+    quantity = registry.metric(limit.metric)
+    family = quantity.family if quantity else ""
+    near = [finding for finding in audit.findings if _concerns(finding, limit.metric, family) and finding.mitigations]
+    for finding in sorted(near, key=lambda finding: limit.metric not in _series(finding)):
+        first = finding.mitigations[0]
+        settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
+        return settings or first.text
+    return "see the report's findings, or reconsider the limit"
+
+
+def _shown_only(limit: Limit, audit: Audit) -> bool:
+    """Return whether a scorer gave a number that nobody may go by because of who it is."""
+    metric = audit.metric(limit.metric, limit.labels)
+    if metric is None or metric.value is None or metric.scorer is None:
+        return False
+    return any(mark in (metric.reason or "") for mark in ("scorer", "lexicon"))
+
+
+def _concerns(finding: Finding, metric: str, family: str) -> bool:
+    names, prefix = _series(finding), metric.partition(".")[0]
+    if family == "logged":
+        return "loss" in metric and finding.name in {"overfitting", "updates-too-large", "non-finite"}
+    if family == "generation":  # what cures one of these harms does nothing for another
+        return metric in names
+    return metric in names or any(name.startswith(f"{prefix}.") for name in names)
+
+
+def _series(finding: Finding) -> set[str]:
+    return {evidence.series for evidence in finding.evidence if evidence.series}

@@ -1,0 +1,161 @@
+"""The options of `groundwire gate` and `groundwire baseline`; what they need is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import complain, put, say
+from .errors import RecordError, UsageError
+from .options import LATER, RunPath, write
+
+if TYPE_CHECKING:
+    from .gate import Verdict
+    from .gating import Inputs
+    from .model import Audit
+
+POLICY, WAIVERS, RELEASE = "policy.toml", "waivers.toml", "release.toml"
+
+Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders: paths or fsspec URLs.")]
+
+
+def gate(
+    runs: Runs,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", "-p", help=f"What the release must meet; default: {POLICY}.")
+    ] = None,
+    waivers: Annotated[
+        Path | None, typer.Option("--waivers", help=f"Exceptions; default: {WAIVERS} beside the policy.")
+    ] = None,
+    strict_waivers: Annotated[  # noqa: FBT002
+        bool, typer.Option("--strict-waivers", help="Fail on waivers that have expired or are unused.")
+    ] = False,
+    policy_ref: Annotated[
+        str | None, typer.Option("--policy-ref", metavar="REF", help="Take policy and waivers from this git ref.")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="Run or file to compare with.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", "-c", help="What is released: has to be what was audited.")
+    ] = None,
+    release: Annotated[
+        Path | None, typer.Option("--release", help=f"Declared facts; default: {RELEASE}, if it is there.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option("--branch", help="Of the release; default: what CI says.")] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", help="text, json, markdown, junit, sarif or github; several are allowed."),
+    ] = None,
+    outputs: Annotated[
+        list[Path] | None, typer.Option("--output", "-o", help="A file for each --format; default: stdout.")
+    ] = None,
+) -> None:
+    """Decide whether each RUN meets a policy: exit 0 met, 1 not met, 2 usage, 3 cannot tell."""
+    from .gating import Inputs
+
+    shapes = _shapes(formats, outputs)
+    inputs = Inputs.of(
+        policy=policy, waivers=waivers, ref=policy_ref, baseline=baseline, checkpoint=checkpoint, release=release,
+        branch=branch, strict_waivers=strict_waivers,
+    )  # fmt: skip
+    if checkpoint is not None and len(runs) > 1:
+        raise UsageError("--checkpoint is of one run: gate one RUN at a time with it.")
+    found = inputs.judged(runs[0]) if len(runs) == 1 else None
+    judged, unread = ([found], 0) if found else _each(inputs, runs)
+    _print(judged, shapes, outputs or [])
+    code = _worst([*(verdict.exit_code for verdict, _ in judged), *[3] * unread])
+    say(judged[0][0].summary if len(runs) == 1 else _summary(len(runs), judged, unread, code))
+    raise typer.Exit(code)
+
+
+def _each(inputs: Inputs, runs: list[str]) -> tuple[list[tuple[Verdict, Audit]], int]:
+    """Return the verdicts, worst first, and how many runs could not be judged, which is said of each."""
+    judged, unread = [], 0
+    for run in runs:
+        try:
+            judged.append(inputs.judged(run))
+        except RecordError as error:
+            complain(str(error))
+            unread += 1
+    order = {1: 0, 3: 1, 0: 2}
+    return sorted(judged, key=lambda found: order[found[0].exit_code]), unread
+
+
+def _worst(codes: list[int]) -> int:
+    return next((code for code in (1, 3) if code in codes), 0)
+
+
+def _summary(amount: int, judged: list[tuple[Verdict, Audit]], unread: int, code: int) -> str:
+    codes = [verdict.exit_code for verdict, _ in judged]
+    counts = {"failed": codes.count(1), "unknown": codes.count(3) + unread}
+    told = "".join(f", {number} {word}" for word, number in counts.items() if number)
+    return f"GATE: {({0: 'PASS', 1: 'FAIL', 3: 'UNKNOWN'})[code]} ({amount} runs{told})"
+
+
+def _shapes(formats: list[str] | None, outputs: list[Path] | None) -> list[str]:
+    """Return the formats, checked before anything is read."""
+    from .registry import nearest
+    from .verdicts import FORMATS
+
+    found = formats or ["text"]
+    for name in found:
+        if name not in FORMATS:
+            hint = nearest(name, list(FORMATS)) or f"; there are {', '.join(FORMATS)}"
+            raise UsageError(f"--format: there is no format {name!r}{hint}.")
+    if outputs and len(outputs) != len(found):
+        raise UsageError(f"{len(found)} --format and {len(outputs)} --output: give one --output for each --format.")
+    return found
+
+
+def _print(judged: list[tuple[Verdict, Audit]], formats: list[str], outputs: list[Path]) -> None:
+    from . import verdicts
+
+    for place, name in enumerate(formats):
+        text = verdicts.FORMATS[name](*judged[0]) if len(judged) == 1 else verdicts.MANY[name](judged)
+        if outputs and str(outputs[place]) != "-":
+            write(outputs[place], text)
+        else:
+            put(text)
+
+
+baselines = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keep a run to compare later ones with.")
+
+
+@baselines.command("set")
+def set_baseline(
+    run: RunPath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Commit this file.")] = Path("baseline.json"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a baseline that is there.")] = False,  # noqa: FBT002
+) -> None:
+    """Write RUN's audit, sealed, into a file that the gate compares with by --baseline."""
+    from .baseline import load_baseline
+    from .model import dump
+
+    found = load_baseline(run)
+    write(output, dump(found.audit), replace=force)
+    complain(f"wrote {output}; now run: groundwire gate RUN --baseline {output}")
+
+
+@baselines.command("show")
+def show_baseline(
+    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="File or run folder.")] = "baseline.json",
+) -> None:
+    """Say which run a baseline is, and what it measured."""
+    from .baseline import load_baseline
+    from .formats import number
+
+    audit = load_baseline(baseline).audit
+    rows = [metric for metric in audit.metrics if not metric.labels and metric.value is not None]
+    put(f"{audit.run.model} · {audit.run.id} · {audit.run.steps:,} steps · digest {audit.digest[:12]}\n")
+    for metric in rows:
+        assert metric.value is not None  # noqa: S101 - chosen above
+        put(f"  {metric.name}  {number(metric.value)} {metric.unit}".rstrip() + "\n")
+
+
+def register(app: Any) -> None:
+    """Add the commands."""
+    app.command(short_help="Decide whether RUN meets a policy, by exit code.")(gate)
+    app.add_typer(
+        baselines, name="baseline", rich_help_panel=LATER, short_help="Keep a run to compare later ones with."
+    )
