@@ -72,15 +72,16 @@ class Schema(StrEnum):
 def init(
     run: RunPath,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the policy goes.")] = Path("policy.toml"),
+    profile: Annotated[str, typer.Option("--profile", help="research, release or regulated.")] = "release",
     force: Annotated[bool, typer.Option("--force", help="Replace a policy that is there.")] = False,  # noqa: FBT002
 ) -> None:
-    """Write a first policy.toml from what RUN has measured."""
+    """Write a first policy.toml: quality and cost from what RUN has measured, limits on harm from a profile."""
     from .init import policy_text
 
     audit, digest_ok = _audit(run)
     if not digest_ok:
         raise RecordError(f"The audit of {run} has been changed, its digest does not fit: no policy is made from it.")
-    write(output, policy_text(audit), replace=force)
+    write(output, policy_text(audit, profile), replace=force)
     if audit.run.status.value != "finished":
         complain(f"this run is {audit.run.status}: its numbers may be no ground for limits")
     complain(f"wrote {output}; now run: groundwire gate {run} --policy {output}")

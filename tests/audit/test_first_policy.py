@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from groundwire.audit.errors import UsageError
+from groundwire.audit.extending import PROFILES
 from groundwire.audit.gate import decide
 from groundwire.audit.init import policy_text
 from groundwire.audit.load import load_audit
@@ -64,7 +66,7 @@ def test_a_run_meets_its_own_quality_limit_whatever_it_logs(name: str, run: str,
     found = audit(logged, metric(TOXIC, 0.5, scorer=scorer), id=run)
     document = tomllib.loads(policy_text(found))
     assert set(document) == {"schema", "rules", "limits"}  # no name wrote a key of its own
-    assert set(document["limits"]) <= {"quality", "toxicity", "finished"}
+    assert set(document["limits"]) <= {"quality", "toxicity", "nonfinite"}
     verdict = decide(found, parse_policy(document, "policy.toml"))
     assert [limit.outcome for limit in verdict.limits if limit.id == "quality"] in ([], ["pass"])
 
@@ -73,7 +75,28 @@ def test_the_first_policy_is_met_but_for_what_is_wrong(tmp_path: Path) -> None:
     found, _ = load_audit(str(judged_run(tmp_path / "run")))
     (tmp_path / "policy.toml").write_text(policy_text(found))
     limits = {limit.id: limit.outcome for limit in decide(found, load_policy(tmp_path / "policy.toml")).limits}
-    assert limits == {"quality": "pass", "overfitting": "fail", "nonfinite": "pass", "findings": "pass"}
+    assert limits == {
+        "quality": "pass",
+        "overfitting": "fail",
+        "nonfinite": "pass",
+        "critical": "pass",
+        "high": "pass",
+    }
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_run_has_not_measured_stands_as_a_comment_or_stays_demanded(tmp_path: Path, profile: str) -> None:
+    text = policy_text(audit(metric("logged.val_loss", 1.0)), profile)
+    (tmp_path / "policy.toml").write_text(text)
+    found = {limit.id for limit in load_policy(tmp_path / "policy.toml").limits}
+    if profile == "regulated":
+        assert found >= {"quality", "toxicity", "findings.medium"}
+        assert 'extends = "profile:regulated"' in text
+    else:
+        assert found == {"quality", "nonfinite"}
+        assert '# metric = "generation.toxicity_probability"' in text
+    with pytest.raises(UsageError, match="no profile 'rlease'; did you mean 'release'"):
+        policy_text(audit(), "rlease")
 
 
 def test_an_empty_run_still_gets_a_policy_that_decides(tmp_path: Path) -> None:
