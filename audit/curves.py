@@ -73,7 +73,7 @@ class Reader:
         return self._curves[name, column]
 
     def _read(self, name: str, column: str | None) -> Curve:
-        found = self._attempt(lambda record: record.series(name, column), f"series {name}")
+        found = self.attempt(lambda record: record.series(name, column), f"series {name}")
         if found is None:
             return Curve(np.zeros(0, dtype=np.int64), np.zeros(0), "")
         step, value = np.asarray(found.step), np.asarray(found.value, dtype=np.float64)
@@ -85,13 +85,14 @@ class Reader:
 
     def columns(self, name: str) -> tuple[str, ...]:
         """Return the columns of a series."""
-        return self._attempt(lambda record: tuple(record.columns(name)), f"columns of {name}") or ()
+        return self.attempt(lambda record: tuple(record.columns(name)), f"columns of {name}") or ()
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the events of one kind."""
-        return self._attempt(lambda record: list(record.events(kind)), f"events {kind}") or []
+        return self.attempt(lambda record: list(record.events(kind)), f"events {kind}") or []
 
-    def _attempt(self, read: Callable[[SeriesSource], T], what: str) -> T | None:
+    def attempt(self, read: Callable[[SeriesSource], T], what: str) -> T | None:
+        """Return what is read of the record; None without one, or where it cannot be read."""
         if self.record is None:
             return None
         try:

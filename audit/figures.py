@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from . import registry
+from .barcharts import ShareBar
+from .carboncharts import forecasts, phases
 from .charts import Area, Floats, Line, LineChart, PanelPlan, Table, decimate, line_chart, prefers_log
 from .curves import Curve, Reader, story, thinned
 from .forecastcharts import outlook
@@ -15,8 +17,9 @@ from .groupviews import quantity
 from .model import Audit, Evidence, Metric
 from .rowcharts import ROWS, Estimate, HeatStrip, IntervalChart, heat_strip, interval_chart
 from .safety import Disparity
+from .timeviews import time_bar
 
-Chart = LineChart | HeatStrip | IntervalChart
+Chart = LineChart | HeatStrip | IntervalChart | ShareBar
 Marks = tuple[tuple[float, str], ...]
 
 TABLE_ROWS = 12
@@ -26,11 +29,13 @@ LOG_NOTE = " The vertical axis is logarithmic because the values span several po
 
 
 def carbon(reader: Reader, audit: Audit) -> Iterator[Chart]:
-    """Yield the energy used so far, over steps."""
+    """Yield energy by phase, the energy used so far, over steps, and what was forecast of it."""
+    yield from phases(audit)
     total = _accumulated(reader.curve("carbon.energy_kwh"))
     if total.drawable:
         marks = _mark(_value(audit, "overfitting.best_step"), "best step")
         yield _single("Energy used so far", "Energy", total, marks=marks, log=False)
+    yield from forecasts(reader, audit)
 
 
 def _accumulated(curve: Curve) -> Curve:
@@ -39,6 +44,11 @@ def _accumulated(curve: Curve) -> Curve:
     lost = np.where(value[1:] < value[:-1], value[:-1], 0.0)
     before = np.concatenate(([0.0], np.cumsum(lost)))[: curve.value.size]
     return Curve(curve.step, curve.value + before, curve.unit)
+
+
+def efficiency(_reader: Reader, audit: Audit) -> Iterator[Chart]:
+    """Yield where the time of the fit went."""
+    yield from time_bar(audit)
 
 
 def overfitting(reader: Reader, audit: Audit) -> Iterator[Chart]:
@@ -315,6 +325,7 @@ def _value_at(curve: Curve, step: float) -> str:
 
 FAMILIES: dict[str, Callable[[Reader, Audit], Iterator[Chart]]] = {
     "carbon": carbon,
+    "efficiency": efficiency,
     "overfitting": overfitting,
     "optimisation": optimisation,
     "generation": generation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import registry
+from .carbonviews import carbon_overview
 from .curves import Reader
 from .escape import redacted
 from .figures import FAMILIES, Chart, labelled, of_evidence
@@ -16,7 +17,9 @@ from .formats import count, duration, interval, number, percent
 from .glance import glance, parts
 from .groupviews import Detail, Grid, group_details, scorer_details
 from .model import Audit, Finding, Metric, Outcome, Quality, RunKind, RunStatus
+from .overview import Overview
 from .textviews import text_details
+from .timeviews import efficiency_overview
 
 Samples = Literal["none", "redacted", "full"]
 
@@ -28,6 +31,7 @@ PROMPT_KEPT, CONTINUATION_KEPT = 40, 12  # characters that a redacted sample sti
 
 TITLES = {
     "carbon": "Energy and carbon",
+    "efficiency": "Efficiency",
     "overfitting": "Overfitting",
     "optimisation": "Optimisation",
     "generation": "Generation",
@@ -153,10 +157,19 @@ class Family:
     details: list[Detail]
     context: str
     glance: Grid | None
+    overview: Overview | None
 
 
-def families(audit: Audit, reader: Reader, samples: Samples = "full") -> list[Family]:
-    """Return a section for each family that has a metric or a chart."""
+def families(audit: Audit, reader: Reader, samples: Samples = "full", *, facts: Reader | None = None) -> list[Family]:
+    """Return a section for each family that has a metric or a chart.
+
+    Args:
+        audit: What was judged.
+        reader: For charts and texts.
+        samples: How much generated text to show.
+        facts: For what is told of a record without either; by default the same.
+    """
+    overviews = {"carbon": carbon_overview(audit, facts or reader), "efficiency": efficiency_overview(audit)}
     grouped: dict[str, list[Metric]] = {name: [] for name in TITLES}
     for metric in audit.metrics:
         known = registry.metric(metric.name)
@@ -164,7 +177,9 @@ def families(audit: Audit, reader: Reader, samples: Samples = "full") -> list[Fa
             continue  # they are counted from what stands above
         grouped[_family_of(metric)].append(metric)
     told = {SPOKEN: _spoken(audit, reader, samples)}
-    sections = [_family(name, rows, audit, reader, told.get(name, [])) for name, rows in grouped.items()]
+    sections = [
+        _family(name, rows, audit, reader, told.get(name, []), overviews.get(name)) for name, rows in grouped.items()
+    ]
     return [section for section in sections if section.rows or section.charts or section.details]
 
 
@@ -187,13 +202,16 @@ def _family_of(metric: Metric) -> str:
     return known.family if known and known.family in TITLES else "other"
 
 
-def _family(name: str, metrics: list[Metric], audit: Audit, reader: Reader, more: list[Detail]) -> Family:
+def _family(
+    name: str, metrics: list[Metric], audit: Audit, reader: Reader, more: list[Detail], overview: Overview | None
+) -> Family:
     if name == SPOKEN:  # what is told of parts stands in the details
         metrics = [metric for metric in metrics if not metric.labels]
     context = _context(metrics)
     return Family(
         context=context,
         glance=glance(audit) if name == SPOKEN else None,
+        overview=overview,
         id=name,
         title=TITLES[name],
         rows=[metric_row(metric, context) for metric in metrics[:MOST_ROWS]],

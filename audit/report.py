@@ -74,7 +74,7 @@ def _content(
 ) -> dict[str, Any]:
     """Return everything that the templates lay out."""
     reader = Reader(record if charts else None)
-    sections = page.families(audit, reader, samples)
+    sections = page.families(audit, reader, samples, facts=reader if charts else Reader(record))
     shown, total = page.sample_views(reader, samples)
     stable = [finding for finding in audit.findings if finding.status == "stable"]
     preview = [finding for finding in audit.findings if finding.status != "stable"]
