@@ -52,6 +52,7 @@ def gate(
     ] = None,
 ) -> None:
     """Decide whether each RUN meets a policy: exit 0 met, 1 not met, 2 usage, 3 cannot tell."""
+    from . import verdicts
     from .gating import Inputs
 
     shapes = _shapes(formats, outputs)
@@ -61,36 +62,23 @@ def gate(
     )  # fmt: skip
     if checkpoint is not None and len(runs) > 1:
         raise UsageError("--checkpoint is of one run: gate one RUN at a time with it.")
-    found = inputs.judged(runs[0]) if len(runs) == 1 else None
-    judged, unread = ([found], 0) if found else _each(inputs, runs)
-    _print(judged, shapes, outputs or [])
-    code = _worst([*(verdict.exit_code for verdict, _ in judged), *[3] * unread])
-    say(judged[0][0].summary if len(runs) == 1 else _summary(len(runs), judged, unread, code))
-    raise typer.Exit(code)
+    judged, unread = ([inputs.judged(runs[0])], []) if len(runs) == 1 else _each(inputs, runs)
+    _print(judged, unread, shapes, outputs or [])
+    one = judged[0][0] if len(runs) == 1 else None
+    say(one.summary if one else verdicts.summary_of_many(judged, unread))
+    raise typer.Exit(one.exit_code if one else verdicts.exit_code_of_many(judged, unread))
 
 
-def _each(inputs: Inputs, runs: list[str]) -> tuple[list[tuple[Verdict, Audit]], int]:
-    """Return the verdicts, worst first, and how many runs could not be judged, which is said of each."""
-    judged, unread = [], 0
+def _each(inputs: Inputs, runs: list[str]) -> tuple[list[tuple[Verdict, Audit]], list[str]]:
+    """Return the verdicts, and why runs could not be judged, which is said of each."""
+    judged, unread = [], []
     for run in runs:
         try:
             judged.append(inputs.judged(run))
         except RecordError as error:
             complain(str(error))
-            unread += 1
-    order = {1: 0, 3: 1, 0: 2}
-    return sorted(judged, key=lambda found: order[found[0].exit_code]), unread
-
-
-def _worst(codes: list[int]) -> int:
-    return next((code for code in (1, 3) if code in codes), 0)
-
-
-def _summary(amount: int, judged: list[tuple[Verdict, Audit]], unread: int, code: int) -> str:
-    codes = [verdict.exit_code for verdict, _ in judged]
-    counts = {"failed": codes.count(1), "unknown": codes.count(3) + unread}
-    told = "".join(f", {number} {word}" for word, number in counts.items() if number)
-    return f"GATE: {({0: 'PASS', 1: 'FAIL', 3: 'UNKNOWN'})[code]} ({amount} runs{told})"
+            unread.append(str(error))
+    return judged, unread
 
 
 def _shapes(formats: list[str] | None, outputs: list[Path] | None) -> list[str]:
@@ -108,11 +96,12 @@ def _shapes(formats: list[str] | None, outputs: list[Path] | None) -> list[str]:
     return found
 
 
-def _print(judged: list[tuple[Verdict, Audit]], formats: list[str], outputs: list[Path]) -> None:
+def _print(judged: list[tuple[Verdict, Audit]], unread: list[str], formats: list[str], outputs: list[Path]) -> None:
     from . import verdicts
 
+    alone = len(judged) == 1 and not unread
     for place, name in enumerate(formats):
-        text = verdicts.FORMATS[name](*judged[0]) if len(judged) == 1 else verdicts.MANY[name](judged)
+        text = verdicts.FORMATS[name](*judged[0]) if alone else verdicts.MANY[name](judged, unread)
         if outputs and str(outputs[place]) != "-":
             write(outputs[place], text)
         else:

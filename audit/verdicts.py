@@ -1,90 +1,59 @@
-"""A verdict as text, JSON or Markdown."""
+"""A verdict in each of its formats, of one run or of several, worst first."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
-from .escape import markdown_text, visible
+from .exports.annotations import as_annotations as as_github_of_many
+from .exports.gate_json import as_json, as_json_of_many
+from .exports.gate_markdown import as_markdown as as_markdown_of_many
+from .exports.gate_text import as_text as as_text_of_many
+from .exports.gate_text import wants_color
+from .exports.junit import as_junit as as_junit_of_many
+from .exports.sarif import as_sarif as as_sarif_of_many
+from .exports.told import Judged, exit_code_of_many, summary_of_many
 from .gate import Verdict
-from .limits import LimitVerdict, allowed, observed
 from .model import Audit
 
-SYMBOLS = {"pass": "✓", "fail": "✗", "unknown": "?", "error": "?", "waived": "○"}
-ORDER = ("fail", "error", "unknown", "waived", "pass")
+__all__ = [
+    "FORMATS", "MANY", "Judged", "as_json", "as_markdown", "as_text", "exit_code_of_many", "summary_of_many",
+    "wants_color",
+]  # fmt: skip
 
 
-def as_text(verdict: Verdict, audit: Audit) -> str:
+class Writer(Protocol):
+    """Writes the verdicts on several runs, worst first, and why other runs could not be judged."""
+
+    def __call__(self, judged: Sequence[Judged], unread: Sequence[str] = (), /) -> str:
+        """Return the text."""
+
+
+def as_text(verdict: Verdict, audit: Audit, *, width: int | None = None, color: bool = False) -> str:
     """Return the verdict for a terminal; the last line is the gate's word."""
-    lines = [f"{SYMBOLS[verdict.outcome]} {verdict.headline.upper()}  {_about(audit)}"]
-    limits = _sorted(verdict)
-    name_width = max((len(limit.id) for limit in limits), default=0)
-    value_width = max((len(observed(limit)) for limit in limits), default=0)
-    for limit in limits:
-        warn = " (warning)" if limit.level == "warn" else ""
-        measured = f"{limit.id:<{name_width}}  {observed(limit):<{value_width}}"
-        lines.append(f"  {SYMBOLS[limit.outcome]} {measured}  {allowed(limit)}{warn}")
-        if limit.reason:
-            lines.append(f"    {limit.reason}" + (f" → {limit.advice}" if limit.advice else ""))
-    return "\n".join(visible(line) for line in lines) + f"\n{verdict.summary}\n"
-
-
-def as_json(verdict: Verdict, audit: Audit) -> str:
-    """Return the verdict for programs."""
-    document = {
-        "schema_version": 1,
-        "run": {"id": audit.run.id, "status": audit.run.status.value},
-        "policy": verdict.policy,
-        "outcome": verdict.outcome,
-        "exit_code": verdict.exit_code,
-        "summary": verdict.summary,
-        "limits": [
-            {
-                "id": limit.id,
-                "metric": limit.metric,
-                "level": limit.level,
-                "outcome": limit.outcome,
-                "observed": limit.observed.model_dump(mode="json") if limit.observed else None,
-                "min": limit.minimum,
-                "max": limit.maximum,
-                "margin": limit.margin,
-                "reason": limit.reason,
-                "advice": limit.advice,
-                "needed": limit.needed,
-            }
-            for limit in verdict.limits
-        ],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return as_text_of_many([(verdict, audit)], width=width, color=color)
 
 
 def as_markdown(verdict: Verdict, audit: Audit) -> str:
-    """Return the verdict for a pull request."""
-    lines = [
-        f"### {SYMBOLS[verdict.outcome]} {verdict.headline}",
-        "",
-        markdown_text(_about(audit)),
-        "",
-        "| | limit | observed | allowed | why and what to do |",
-        "|---|---|---|---|---|",
-    ]
-    for limit in _sorted(verdict):
-        cells = (limit.id, observed(limit), allowed(limit), f"{limit.reason} {limit.advice}".strip())
-        shown = " | ".join(map(markdown_text, cells))
-        lines.append(f"| {SYMBOLS[limit.outcome]} | {shown} |")
-    return "\n".join([*lines, "", f"`{verdict.summary}`", ""])
+    """Return the verdict for a comment of a pull request or a job summary, within what GitHub takes."""
+    return as_markdown_of_many([(verdict, audit)])
 
 
-def _about(audit: Audit) -> str:
-    return f"{audit.run.model} · {audit.run.id} · {audit.run.status} · {audit.run.steps:,} steps"
+MANY: dict[str, Writer] = {
+    "text": as_text_of_many,
+    "json": as_json_of_many,
+    "markdown": as_markdown_of_many,
+    "junit": as_junit_of_many,
+    "sarif": as_sarif_of_many,
+    "github": as_github_of_many,
+}
 
 
-def _sorted(verdict: Verdict) -> list[LimitVerdict]:
-    return sorted(verdict.limits, key=lambda limit: (ORDER.index(limit.outcome), limit.level))
+def _of_one(write: Writer, verdict: Verdict, audit: Audit) -> str:
+    return write([(verdict, audit)])
 
 
 FORMATS: dict[str, Callable[[Verdict, Audit], str]] = {
-    "text": as_text,
-    "json": as_json,
-    "markdown": as_markdown,
-}
+    name: partial(_of_one, write) for name, write in MANY.items()
+} | {"json": as_json}

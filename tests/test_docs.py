@@ -21,8 +21,10 @@ PAGES = [
     "benchmarks/README.md",
     "docs/architecture.md",
     "docs/card.md",
+    "docs/ci.md",
     "docs/estimate.md",
     "docs/policy.md",
+    "examples/ci/README.md",
     "docs/prompts.md",
     "docs/statistics.md",
 ]
