@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .bind_command import bind
 from .card_command import card
 from .console import complain, put, say
 from .errors import RecordError, UsageError
@@ -17,6 +18,7 @@ from .escape import visible
 from .estimate_command import estimate
 from .gate_command import register as register_gate
 from .options import LATER, Format, Listing, RunPath, write
+from .verify_command import verify
 
 if TYPE_CHECKING:
     from .model import Audit
@@ -309,6 +311,10 @@ def scaling(
 
 
 app.command(rich_help_panel=LATER, short_help="Say what a training will take before it runs.")(estimate)
+
+
+app.command(rich_help_panel=LATER, short_help="Recompute the digests from record to report.")(verify)
+app.command(rich_help_panel=LATER, short_help="Declare a file that was made of RUN's weights.")(bind)
 
 
 def _audit(run: str) -> tuple[Audit, bool]:

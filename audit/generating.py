@@ -21,7 +21,7 @@ from .errors import UsageError
 from .evaluation import Evaluation, Told
 from .given_model import load_language_model
 from .judge import judge
-from .model import Audit, Quality, RunKind, RunStatus, Scalar, dump
+from .model import Audit, Quality, RunKind, RunStatus, Scalar, dump, sealed
 from .prompts.readers import read_labelled
 from .questions import Questions
 from .record import Record
@@ -164,7 +164,7 @@ def _note_monitor(recorder: Recorder, seconds: float, noted: list[tuple[str, str
 
 def _concluded(folder: Folder) -> Audit:
     record = Record.open(folder.url)
-    audit = judge(record)
+    audit = sealed(judge(record))
     folder.write("audit.json", dump(audit).encode())
     folder.write("report.html", render_html(audit, record).encode("utf-8", "replace"))
     return audit

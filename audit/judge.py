@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import registry
+from .at_checkpoints import at_checkpoints
+from .completing import completed
 from .imported import metrics_of
 from .measures import last_generation, measure
 from .model import (
@@ -51,6 +53,7 @@ def judge(record: Record, rules: Sequence[Rule] = RULES) -> Audit:
     """Return the audit of a record; the same record always gives the same audit."""
     checkpoints = checkpoints_of(record)
     metrics = [_bound(metric, checkpoints) for metric in measure(record)]
+    metrics += at_checkpoints(record, checkpoints, metrics)
     metrics += metrics_of(record.imports, checkpoints)
     case = Case(record, steps=_steps(record), metrics=metrics, configuration=dict(record.run.configuration))
     if record.run.kind is RunKind.GENERATION:
@@ -261,18 +264,24 @@ def _not_checked(record: Record, metrics: list[Metric]) -> list[NotChecked]:
 
 
 def checkpoints_of(record: Record) -> list[Checkpoint]:
-    """Return the checkpoints that the run kept, each path once, as last seen."""
+    """Return the checkpoints that the run kept, each path once, as last seen; a digest may have come later."""
     found = {str(event["path"]): event for event in record.events("checkpoint", replayed=True)}
-    return [
-        Checkpoint(path=path, step=event.get("at_step"), file_sha256=event.get("file_sha256"))
+    kept = [
+        Checkpoint(
+            path=path,
+            step=event.get("at_step"),
+            file_sha256=event.get("file_sha256"),
+            tensors_sha256=event.get("tensors_sha256"),
+        )
         for path, event in found.items()
     ]
+    return completed(kept, record.url)
 
 
 def _bound(metric: Metric, checkpoints: list[Checkpoint]) -> Metric:
     """Return the metric with the checkpoint whose weights it describes, when one was written at its step."""
-    quantity_is_of_run = metric.monitor in {"carbon", "gradient"} or metric.name == "overfitting.best_step"
-    if quantity_is_of_run or metric.step is None:
+    quantity = registry.metric(metric.name)
+    if metric.step is None or (quantity is not None and quantity.run_level):
         return metric
     path = next((c.path for c in checkpoints if c.step == metric.step), None)
     return metric.model_copy(update={"checkpoint": path})

@@ -229,6 +229,7 @@ class Run(Document):
     damage: list[str] = Field(default=[], description="files whose checksums do not fit")
 
 
+OF_CHECKPOINT = "checkpoint"  # label of a row that repeats, for one checkpoint, what another says of the run's end
 BROKE = "measuring broke"  # method of a metric whose measuring failed: a limit on it is an error
 
 EDITIONS = ("2026.11",)  # of the rules, oldest first
@@ -267,6 +268,11 @@ def digest_of(document: Mapping[str, Any]) -> str:
     content = {key: value for key, value in document.items() if key != "digest"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sealed(audit: Audit) -> Audit:
+    """Return `audit` with the digest that it is stored with."""
+    return audit.model_copy(update={"digest": json.loads(dump(audit))["digest"]})
 
 
 def dump(audit: Audit) -> str:

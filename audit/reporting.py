@@ -9,7 +9,7 @@ from .errors import GroundwireError, RecordError, UsageError
 from .gate import Question, decide
 from .judge import judge
 from .load import NAME, load_audit
-from .model import Audit, dump
+from .model import Audit, dump, sealed
 from .policy import load_policy
 from .record import Record
 from .report import render_html, render_markdown
@@ -43,7 +43,7 @@ def _open(folder: Folder) -> tuple[Audit, bool, Record | None]:
         except GroundwireError:
             return audit, digest_ok, None  # the page says that only audit.json was read
     record = Record.open(folder.url)
-    audit = judge(record)
+    audit = sealed(judge(record))
     _save(folder, NAME, dump(audit))
     return audit, True, record
 

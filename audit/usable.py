@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from . import registry
 from .limit_table import Limit
-from .model import Audit, Checkpoint, Metric, Quality
+from .model import OF_CHECKPOINT, Audit, Checkpoint, Metric, Quality
 
 
 def rows_of(limit: Limit, audit: Audit, weights: Checkpoint | None) -> list[Metric]:
-    """Return the rows that a limit means: of the released weights where there are such, else of the run."""
-    found = [metric for metric in audit.metrics if metric.name == limit.metric and _labelled(limit, metric)]
+    """Return the rows that a limit means: of the released weights where there are such, else of the run's end."""
+    found = [metric for metric in audit.metrics if metric.name == limit.metric]
     path = weights.path if weights is not None else limit.checkpoint
-    of_weights = [metric for metric in found if path and metric.checkpoint and metric.checkpoint.endswith(path)]
-    return of_weights or [metric for metric in found if not _of_a_step(metric)] or found
+    of_weights = [m for m in found if path and _of_one(m) and (m.checkpoint or "").endswith(path)]
+    chosen = [m for m in of_weights if _labelled(limit, {k: v for k, v in m.labels.items() if k != OF_CHECKPOINT})]
+    return chosen or [metric for metric in found if _labelled(limit, metric.labels)]
 
 
-def _of_a_step(metric: Metric) -> bool:
-    """Return whether a row repeats, for one checkpoint, what another says of the run's end."""
-    return metric.checkpoint is not None and not metric.name.startswith(registry.IMPORTED_PREFIX)
+def _of_one(metric: Metric) -> bool:
+    """Return whether a row is of one checkpoint by itself, and not of the run's end."""
+    return OF_CHECKPOINT in metric.labels or metric.name.startswith(registry.IMPORTED_PREFIX)
 
 
-def _labelled(limit: Limit, metric: Metric) -> bool:
+def _labelled(limit: Limit, labels: Mapping[str, str]) -> bool:
     if not limit.worst_group:
-        return metric.labels == limit.labels
-    return limit.worst_group in metric.labels and {
-        key: value for key, value in metric.labels.items() if key != limit.worst_group
-    } == dict(limit.labels)
+        return labels == limit.labels
+    rest = {key: value for key, value in labels.items() if key != limit.worst_group}
+    return limit.worst_group in labels and rest == dict(limit.labels)
 
 
 def unusable(limit: Limit, rows: list[Metric], audit: Audit, weights: Checkpoint | None) -> str:

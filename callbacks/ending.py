@@ -10,7 +10,7 @@ from ..audit.escape import visible
 from ..audit.formats import count, duration, setting
 from ..audit.gate import Verdict
 from ..audit.judge import judge
-from ..audit.model import Audit, Finding, RunStatus, dump
+from ..audit.model import Audit, Finding, RunStatus, dump, sealed
 from ..audit.record import Record
 from ..audit.storage import Folder, join
 from .monitor import Monitor
@@ -30,7 +30,7 @@ def opening_line(monitors: list[Monitor], where: str) -> str:
 def conclude(folder: Folder, lead: Monitor, status: RunStatus, *, out: IO[str]) -> None:
     """Judge the record into audit.json, render the page unless the run was interrupted, and say so."""
     record = Record.open(folder.url)
-    audit = judge(record)
+    audit = sealed(judge(record))
     folder.write("audit.json", dump(audit).encode())
     verdict, unjudged = _judged(folder, lead)
     page = ""

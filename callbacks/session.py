@@ -142,6 +142,8 @@ class Session:
     def _note_checkpoints(self, trainer: Trainer) -> None:
         for path, step in self._checkpoints.fresh(trainer):
             self.event("checkpoint", path=path, at_step=step)
+        for hashed in self._checkpoints.hashed():
+            self.event("checkpoint", **hashed)
 
     def optimizer_step(self, trainer: Trainer, optimizer: Any) -> None:
         """Begin the row of the step that `optimizer` is about to take."""
@@ -280,8 +282,8 @@ class Session:
         """Close the record of a run that came to its end."""
         try:
             self._note_checkpoints(trainer)
-            for path, step, digest in self._checkpoints.digests():
-                self.event("checkpoint", path=path, at_step=step, file_sha256=digest)
+            for hashed in self._checkpoints.finish():
+                self.event("checkpoint", **hashed)
         except Exception as error:  # noqa: BLE001 - the other ranks wait at the barrier
             self.give_up(error)
         self._close(trainer)
@@ -296,6 +298,7 @@ class Session:
         status = RunStatus.INTERRUPTED if interrupted else RunStatus.CRASHED
         try:
             self._close(trainer)
+            self._checkpoints.stop()
             self._conclude(trainer, status, type(exception).__name__)
         except Exception as error:  # noqa: BLE001 - it would replace the user's own exception
             log.warning("groundwire: the audit could not be written: %s", error)

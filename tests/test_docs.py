@@ -20,6 +20,7 @@ PAGES = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
     "docs/architecture.md",
+    "docs/artefacts.md",
     "docs/card.md",
     "docs/ci.md",
     "docs/estimate.md",

@@ -23,7 +23,19 @@ def test_the_help_sets_apart_what_is_rarely_needed(release: Release) -> None:
     first, later = release.command("--help").out.split("When needed:")
     early = first.split("Commands:")[1]
     assert re.findall(r"^  (\w+)  ", early, re.MULTILINE) == ["init", "gate", "report", "explain", "compare", "card"]
-    expected = ["rules", "generate", "qualify", "power", "schema", "import", "scaling", "estimate", "baseline"]
+    expected = [
+        "rules",
+        "generate",
+        "qualify",
+        "power",
+        "schema",
+        "import",
+        "scaling",
+        "estimate",
+        "verify",
+        "bind",
+        "baseline",
+    ]
     assert re.findall(r"^  (\w+)  ", later, re.MULTILINE) == expected
     assert "..." not in early + later  # no help is cut off
 

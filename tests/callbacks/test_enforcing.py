@@ -27,9 +27,7 @@ def test_a_policy_that_is_met_lets_the_script_end_well(tmp_path: Path, capsys: p
 
 
 @pytest.mark.parametrize(("policy", "code", "told"), [(HARD, 1, "1 failed"), (UNKNOWN, 3, "1 unknown")])
-def test_a_policy_that_is_not_met_raises_after_the_report(
-    tmp_path: Path, policy: str, code: int, told: str
-) -> None:
+def test_a_policy_that_is_not_met_raises_after_the_report(tmp_path: Path, policy: str, code: int, told: str) -> None:
     audited = callback(tmp_path, policy, enforce=True)
     runner = trainer(tmp_path, audited, max_epochs=2)
     with pytest.raises(PolicyNotMetError, match=told) as raised:
@@ -75,7 +73,7 @@ def test_a_crash_stays_the_users_own(tmp_path: Path) -> None:
 
 
 def test_a_wrong_policy_is_said_before_the_training(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="policy: .*there is no metric 'loss'"):
+    with pytest.raises(ValueError, match=r"policy: .*there is no metric 'loss'"):
         callback(tmp_path, 'schema = 1\n[limits.a]\nmetric = "loss"\nmax = 1\n')
     with pytest.raises(ValueError, match="There is no policy at"):
         AuditCallback(policy=tmp_path / "nowhere.toml")

@@ -53,10 +53,10 @@ def test_a_meter_that_dies_is_an_error_and_not_a_small_bill(tmp_path: Path, monk
 def test_a_checkpoint_that_cannot_be_read_costs_its_digest_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise OSError("stale file handle")
 
-    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    monkeypatch.setattr("groundwire.callbacks.hashing.file_sha256", refuse)
     callback = AuditCallback()
     kept = ModelCheckpoint(tmp_path / "kept")
     fit(trainer(tmp_path, callback, kept, enable_checkpointing=True), Classifier())
