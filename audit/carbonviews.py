@@ -232,13 +232,22 @@ def _lost(audit: Audit, energy: Metric) -> Iterator[tuple[str, str]]:
 
 
 def _budget(reader: Reader) -> Iterator[tuple[str, str]]:
-    """Yield which budget was exceeded, and where."""
+    """Yield which budget was exceeded, and where; else that which was given was kept."""
     events = reader.events("budget")[:MOST_BUDGETS]
-    for told in reader.attempt(lambda _: [_exceeded(event) for event in events], "events budget") or []:
+    given = [event for event in reader.events("meter")[-1:] if any(name in event for name in BUDGETS)]
+    tell = _exceeded if events else _kept
+    for told in reader.attempt(lambda _: [tell(event) for event in events or given], "events budget") or []:
         yield "Budget", told
 
 
+def _limits(event: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {number(float(event[name]))}" for name in BUDGETS if name in event)
+
+
+def _kept(event: Mapping[str, Any]) -> str:
+    return f"{_limits(event)}: kept."
+
+
 def _exceeded(event: Mapping[str, Any]) -> str:
-    limits = ", ".join(f"{name} = {number(float(event[name]))}" for name in BUDGETS if name in event)
     then = "the training was stopped" if event["action"] == "stop" else "it only warned, and the training went on"
-    return f"{limits}: exceeded at step {int(event['at_step']):,} of attempt {int(event['attempt'])}; {then}."
+    return f"{_limits(event)}: exceeded at step {int(event['at_step']):,} of attempt {int(event['attempt'])}; {then}."

@@ -98,7 +98,7 @@ def _shares(totals: Totals) -> Iterator[Metric]:
     apart = (
         "from the end of a batch to the start of the next where that is a millisecond or more, without validation,"
     )
-    apart += " checkpoints and measuring"
+    apart += " checkpoints and measuring; other callbacks in between count, too"
     try:
         share = totals.share_waited()
     except UnknownError as error:

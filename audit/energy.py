@@ -54,8 +54,7 @@ def _method(ledger: Ledger) -> str:
     text = f"codecarbon {ledger.told('version')[-1]}, boundary: CPU, GPU and memory of the whole machine, before PUE;"
     errors = {f"{how} ± {ERRORS[how]:.0%}" for how in ledger.ways() if how in ERRORS}
     text += f" {', '.join(ways) or 'nothing that it knows'} (range: {', '.join(sorted(errors))})"
-    unmetered = sum(float(a.facts.get("unmetered_s") or 0.0) for a in ledger.accounts)
-    text += f"; {unmetered:.1f} s at the start unmetered"
+    text += f"; {ledger.unmetered_s:.1f} s at the start unmetered, taken to be as those after"
     asleep = sum(float(account.last.get("asleep_s") or 0.0) for account in ledger.accounts)
     if asleep:
         text += f"; {asleep:.0f} s asleep, not counted where energy is modelled"

@@ -23,6 +23,7 @@ PROVENANCE = {
 # How far a component's energy may lie off a meter at the wall: NVIDIA's counters 5 % (arXiv 2312.02741), models of
 # load and nominal power up to 40 % (arXiv 2509.22092). What was declared is believed.
 ERRORS = {"counter": 0.05, "load-model": 0.4, "constant": 0.4, "declared": 0.0}
+GUESSED = 0.05  # of the time unmetered, beyond which no energy counts as measured
 
 Event = Mapping[str, Any]
 
@@ -36,12 +37,14 @@ class Account:
         rank: Rank that read it.
         facts: What was known of the meter and the place.
         readings: Totals since the attempt began, oldest first, at least one.
+        first_step: Optimizer step that the attempt began at.
     """
 
     attempt: int
     rank: int
     facts: Event
     readings: Sequence[Event]
+    first_step: int = 0
 
     @property
     def last(self) -> Event:
@@ -82,8 +85,8 @@ class Account:
 
     def at(self, step: float) -> float:
         """Return the energy until a step, between two readings in proportion to the steps (kWh)."""
-        steps = [float(reading["at_step"]) for reading in self.readings]
-        return float(np.interp(step, steps, [float(reading["energy_kwh"]) for reading in self.readings]))
+        steps = [float(self.first_step), *(float(reading["at_step"]) for reading in self.readings)]
+        return float(np.interp(step, steps, [0.0, *(float(reading["energy_kwh"]) for reading in self.readings)]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,8 +110,15 @@ class Ledger:
         read: dict[tuple[int, int], list[Event]] = {}
         for event in readings:
             read.setdefault((event["attempt"], event["rank"]), []).append(event)
+        first = {attempt.number: attempt.first_step for attempt in run.attempts}
         accounts = tuple(
-            Account(attempt=attempt, rank=rank, facts=facts.get((attempt, rank), {}), readings=found)
+            Account(
+                attempt=attempt,
+                rank=rank,
+                facts=facts.get((attempt, rank), {}),
+                readings=found,
+                first_step=first.get(attempt, 0),
+            )
             for (attempt, rank), found in sorted(read.items())
         )
         known = {account.attempt for account in accounts}
@@ -141,6 +151,11 @@ class Ledger:
         return sum(longest.values())
 
     @property
+    def unmetered_s(self) -> float:
+        """Seconds before the meters had started, whose power is taken from those right after."""
+        return sum(float(account.facts.get("unmetered_s") or 0.0) for account in self.accounts)
+
+    @property
     def lost_kwh(self) -> float:
         """Energy of attempts, and of parts of them, that did not lead to the last weights (kWh)."""
         return sum(account.kwh - self._kept(account) for account in self.accounts)
@@ -171,7 +186,10 @@ class Ledger:
         """Return how well the energy of a component, or the whole, is known: as its weakest part."""
         if self.unread or not all(account.provenance for account in self.accounts):
             return Quality.UNKNOWN
-        return Quality.weakest([PROVENANCE.get(how, Quality.UNKNOWN) for how in self.ways(kind)])
+        found = [PROVENANCE.get(how, Quality.UNKNOWN) for how in self.ways(kind)]
+        return Quality.weakest(
+            [*found, *([Quality.MODELLED] if self.unmetered_s > GUESSED * self.duration_s else [])]
+        )
 
     def told(self, name: str) -> list[Any]:
         """Return what the accounts say of a fact, without doubles."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
+from ..audit.errors import UsageError
+from ..audit.hourly import Hours, read_hours
 from ..audit.ledger import KINDS, spent_before
 from ..audit.series import Rows
 from .agreement import Agreement
@@ -21,7 +24,8 @@ from .tariff import Place, Tariff, positive
 
 START_S = 20.0  # how long an end waits for a meter that is still starting
 HURRIED_S = 0.7  # the same, when the process is being interrupted
-NOTED_S = 60.0  # seconds after which totals are written again
+LATE_PERIODS = 3  # between readings, within which an interrupted run still counts as metered
+NOTED_S = 45.0  # seconds after which totals are written again: with a reading's and a flush's delay, a minute
 SOON_S = 1.0  # between two readings that a change of phase asks for
 
 
@@ -50,6 +54,8 @@ class CarbonMonitor(Monitor):
         cloud_provider: As codecarbon names it; wants `cloud_region`.
         cloud_region: Region of the cloud provider.
         intensity_kg_per_kwh: CO2 equivalent of a kilowatt-hour, where you know it better than a country's mean.
+        hourly_intensity: CSV file of the grid's intensity by the hour, with columns `time` and `g_per_kwh` or
+            `kg_per_kwh`: says what starting later would have emitted. The run's own emissions keep to its mean.
         locate: Ask the network, for two seconds at most, where the machine stands, unless a location is named.
         pue: Power usage effectiveness of the data centre, from 1; enters emissions and cost, not energy.
         wue: Water usage effectiveness on site (litres per kWh of energy before PUE); makes the water of the run.
@@ -77,6 +83,7 @@ class CarbonMonitor(Monitor):
         cloud_provider: str | None = None,
         cloud_region: str | None = None,
         intensity_kg_per_kwh: float | None = None,
+        hourly_intensity: str | os.PathLike[str] | None = None,
         locate: bool = False,
         pue: float | None = None,
         wue: float | None = None,
@@ -102,6 +109,7 @@ class CarbonMonitor(Monitor):
             intensity_kg_per_kwh=intensity_kg_per_kwh, pue=pue, wue=wue, price_per_kwh=price_per_kwh,
             currency=currency, embodied_kg=embodied_kg, lifetime_years=lifetime_years,
         )  # fmt: skip
+        self.hours = _hours(hourly_intensity)
         self.budget = Budget(max_energy_kwh=max_energy_kwh, max_emissions_kg=max_emissions_kg, action=action)
         self.measure_power_secs = positive("measure_power_secs", measure_power_secs)
         self._meter: Meter | None = None
@@ -121,10 +129,13 @@ class CarbonMonitor(Monitor):
         except ImportError:
             self.switch_off('codecarbon is not installed: pip install "groundwire[train]"')
             return
-        self._facts = self.tariff.facts()
+        self._facts = self.tariff.facts() | self.budget.limits
+        if self.hours is not None:
+            self._facts["hourly_intensity"] = self.hours.fact(datetime.now(UTC))
         self._nodes, self._before = trainer.num_nodes, self._spent_before()
         self._step, self._course = trainer.global_step, Course(_last_step(trainer))
         self._met, self._told, self._noted_at = False, False, -math.inf
+        self._last: Reading | None = None
         look_up = self.locate and not self.place.known
         self._meter = Meter(self.place.options, period_s=self.measure_power_secs, look_up=look_up)
         self._read_at = time.monotonic()
@@ -158,7 +169,7 @@ class CarbonMonitor(Monitor):
             problem, self._meter = self._meter.problem, None
             raise MonitorError(problem)
 
-    def _take(self, reading: Reading, *, last: bool = False) -> None:
+    def _take(self, reading: Reading) -> None:
         """Write a reading, and look whether it keeps within the budget."""
         assert self.session is not None  # noqa: S101 - checked by the caller
         if not self._met:
@@ -168,9 +179,10 @@ class CarbonMonitor(Monitor):
         self.session.rows("carbon", rows)
         training = self._attribution.kwh[TRAINING]
         self._course.add(self._step, training, reading.total_kwh - training)
-        if last or reading.at - self._noted_at >= NOTED_S:
-            self._noted_at = reading.at
+        self._last = reading
+        if reading.at - self._noted_at >= NOTED_S:
             self._note(reading)
+            self.session.flush()  # what is not on the disk, a kill takes
         self._keep_within(reading)
 
     def _meet(self) -> None:
@@ -180,13 +192,15 @@ class CarbonMonitor(Monitor):
         self._facts = (self._meter.facts or {}) | self._facts
         self.session.event("meter", step=None, **self._facts)
         self._met = True
-        if self.budget.max_emissions_kg is not None and not self._facts.get("intensity_source"):
+        known = self._facts.get("intensity_source") and self._before["max_emissions_kg"] is not None
+        if self.budget.max_emissions_kg is not None and not known:
             self.session.not_checked(
                 "max_emissions_kg", "location unknown, so emissions cannot be kept within a budget"
             )
 
     def _note(self, reading: Reading) -> None:
         assert self.session is not None  # noqa: S101 - checked by the caller
+        self._noted_at = reading.at
         parts: dict[str, Any] = {f"{kind}_kwh": reading.kwh[kind] for kind in KINDS}
         self.session.event(
             "energy", step=None, at_step=self._step, energy_kwh=reading.total_kwh, **parts,
@@ -214,7 +228,7 @@ class CarbonMonitor(Monitor):
         if not over or self._told or self.session is None:
             return
         self._told = True
-        self.session.event("budget", at_step=self._step, action=self.budget.action, **self.budget.limits)
+        self.session.event("budget", step=None, at_step=self._step, action=self.budget.action, **self.budget.limits)
         self.session.warn("budget-exceeded", f"{over} is spent at step {self._step:,}.", self._step)
         if self.may_stop:
             self.stopping = "budget-exceeded"
@@ -234,7 +248,7 @@ class CarbonMonitor(Monitor):
             self._read(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, *rest: Any) -> None:
-        """Write the totals with the checkpoint."""
+        """Write the totals soon after the checkpoint: its phase asks for a reading."""
         self._noted_at = -math.inf
         super().on_save_checkpoint(trainer, *rest)
 
@@ -242,17 +256,31 @@ class CarbonMonitor(Monitor):
         """Stop the meter and note its last totals."""
         if self._meter is None or self.session is None:
             return
-        hurried = self.session.hurried
-        problem = self._meter.stop(HURRIED_S if hurried else START_S)
-        readings = self._meter.take()
-        for reading in readings:
-            self._take(reading, last=reading is readings[-1])
+        meter, hurried = self._meter, self.session.hurried
+        problem = meter.stop(HURRIED_S if hurried else START_S)
+        for reading in meter.take():
+            self._take(reading)
         self._meter = None
-        if problem or not self._met:
+        if self._last is None:
             self.fail(MonitorError(problem or "codecarbon gave no totals"))
+            return
+        if self._last.at != self._noted_at:
+            self._note(self._last)
+        missing_s = time.monotonic() - self._last.at
+        if problem and hurried and not meter.problem and missing_s < LATE_PERIODS * self.measure_power_secs:
+            self.session.not_checked("carbon.energy_kwh", f"interrupted: the last {missing_s:.0f} s are unmetered")
+        elif problem:
+            self.fail(MonitorError(problem))
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_meter": None, "_attribution": None}
+
+
+def _hours(path: str | os.PathLike[str] | None) -> Hours | None:
+    try:
+        return None if path is None else read_hours(path)
+    except UsageError as error:
+        raise ValueError(f"hourly_intensity: {error}") from error
 
 
 def _last_step(trainer: Trainer) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -14,9 +15,14 @@ from typing import Any
 from ..audit.ledger import KINDS
 from .locating import locate
 
+OURS = "groundwire-carbon"  # name of the thread
 NEVER_S = 1e7  # codecarbon's own period: it would measure on a second thread, and count twice what both see
 COUNTERS = ("rapl", "powermetrics", "gadget", "emi", "gpu", "raspberry", "slurm")
 LATE_S = 60.0  # beyond three periods: later than that, the process may have slept
+LEAST_S = 0.2  # of metering, before which codecarbon's figures say nothing
+
+
+_log = logging.getLogger("codecarbon")
 
 
 class MeterError(Exception):
@@ -30,7 +36,8 @@ class Reading:
     Attributes:
         at: When it was read, by the monotonic clock.
         kwh: Energy of each component, before PUE (kWh).
-        duration_s: Seconds since the meter began.
+        duration_s: Seconds since the meter was made: those in which it started are taken to have cost as much as
+            those right after.
         asleep_s: Of these, seconds that the process slept; models of power know nothing of them.
         kg_per_kwh: Intensity of the grid so far; None where codecarbon silently used a world mean.
     """
@@ -69,7 +76,7 @@ class Meter:
         self._account = Account(period_s)
         self._ask = threading.Event()
         self._end = False
-        self._thread = threading.Thread(target=self._live, args=(options,), daemon=True, name="groundwire-carbon")
+        self._thread = threading.Thread(target=self._live, args=(options,), daemon=True, name=OURS)
         self._thread.start()
 
     def ask(self) -> None:
@@ -88,7 +95,7 @@ class Meter:
         return f"codecarbon did not stop within {patience_s:g} s" if self._thread.is_alive() else self.problem
 
     def _live(self, options: Mapping[str, Any]) -> None:
-        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # it sets up its own logger when it starts
+        _log.addFilter(_of_others)
         try:
             self._run(dict(options))
         except MeterError as error:
@@ -103,34 +110,38 @@ class Meter:
         totals = _totals_sink()
         tracker = OfflineEmissionsTracker(
             output_methods=[], output_handlers=[totals], allow_multiple_runs=True, tracking_mode="machine",
-            log_level="critical", measure_power_secs=NEVER_S, pue=1.0, wue=0.0, **(found or {}), **options,
+            log_level=_log.level or "critical", measure_power_secs=NEVER_S, pue=1.0, wue=0.0, output_dir=os.curdir,
+            **(found or {}), **options,
         )  # fmt: skip
         schedulers: list[Any] = []
         try:
             tracker.start()
             schedulers = [getattr(tracker, name, None) for name in ("_scheduler", "_scheduler_monitor_power")]
-            unmetered = time.monotonic() - self._created
             self._account.provenance = provenance(tracker)
+            self._account.unmetered_s = time.monotonic() - _age(tracker, "_start_time") - self._created
+            time.sleep(LEAST_S)
             while not self._end:
                 self._ask.wait(self._period_s)
                 self._ask.clear()
                 if not self._end:
                     tracker.flush()
-                    self._publish(tracker, totals, unmetered, looked_up=bool(found))
+                    self._publish(tracker, totals, looked_up=bool(found))
         finally:
             tracker.stop()
             for scheduler in filter(None, schedulers):
                 scheduler.stop()  # once more: a timer that fired while it was stopped has started another
-        self._publish(tracker, totals, unmetered, looked_up=bool(found))
+        self._publish(tracker, totals, looked_up=bool(found))
 
-    def _publish(self, tracker: Any, totals: Any, unmetered_s: float, *, looked_up: bool) -> None:
+    def _publish(self, tracker: Any, totals: Any, *, looked_up: bool) -> None:
         found, totals.total = totals.total, None
         if found is None:  # it swallows its own errors
             raise MeterError("codecarbon could not measure on this machine")
-        reading = self._account.add(found)
+        reading = self._account.add(found, age_s=_age(tracker, "_last_measured_time"))
         if self.facts is None:
             grid = grid_of(tracker, found, looked_up=looked_up)
-            self.facts = grid | {"provenance": self._account.provenance, "unmetered_s": unmetered_s}
+            self.facts = grid | {
+                "provenance": self._account.provenance, "unmetered_s": self._account.unmetered_s,
+            }  # fmt: skip
         self._readings.append(
             replace(reading, kg_per_kwh=_intensity(found) if self.facts["intensity_source"] else None)
         )
@@ -139,29 +150,40 @@ class Meter:
 class Account:
     """Adds up what codecarbon counts, without the energy that models invent for a time in which the process slept.
 
+    Attributes:
+        provenance: How the energy of each component is obtained.
+        unmetered_s: Seconds before codecarbon had started.
+
     Args:
         period_s: Seconds between two readings.
     """
 
     def __init__(self, period_s: float) -> None:
         self.provenance: dict[str, str] = {}
+        self.unmetered_s = 0.0
         self._late_s = 3 * period_s + LATE_S
         self._read = dict.fromkeys(KINDS, 0.0)
         self._kwh = dict.fromkeys(KINDS, 0.0)
-        self._at, self._busy, self._asleep_s = time.monotonic(), time.process_time(), 0.0
+        self._began = self._at = time.monotonic()
+        self._busy, self._asleep_s = time.process_time(), 0.0
 
-    def add(self, found: Any) -> Reading:
+    def add(self, found: Any, *, age_s: float = 0.0) -> Reading:
         """Take codecarbon's totals.
+
+        Args:
+            found: The totals.
+            age_s: Seconds since it measured them: the first time, it looks up the grid afterwards.
 
         Raises:
             MeterError: A total is no number, or smaller than before.
         """
-        now, busy = time.monotonic(), time.process_time()
+        now, busy = time.monotonic() - age_s, time.process_time()
         gap = now - self._at
         # Our thread wakes every period, unless the process does not run at all.
         slept = gap > self._late_s and busy - self._busy < gap / 10
         awake = self._late_s / gap if slept else 1.0
         self._asleep_s += (1 - awake) * gap
+        missed = self._missed(gap)
         for kind in KINDS:
             total = float(getattr(found, f"{kind}_energy"))
             more = total - self._read[kind]
@@ -169,10 +191,15 @@ class Account:
                 raise MeterError(
                     f"codecarbon read {total} kWh for {kind} after {self._read[kind]:g}: no counter does"
                 )
-            self._kwh[kind] += more if self.provenance.get(kind) == "counter" else awake * more
+            self._kwh[kind] += missed * (more if self.provenance.get(kind) == "counter" else awake * more)
             self._read[kind] = total
         self._at, self._busy = now, busy
-        return Reading(at=now, kwh=dict(self._kwh), duration_s=float(found.duration), asleep_s=self._asleep_s)
+        return Reading(at=now, kwh=dict(self._kwh), duration_s=now - self._began, asleep_s=self._asleep_s)
+
+    def _missed(self, gap: float) -> float:
+        """Return by how much the first reading grows for the seconds before codecarbon had started."""
+        first, metered = self._at == self._began, gap - self.unmetered_s
+        return gap / metered if first and metered > 0 else 1.0
 
 
 def provenance(tracker: Any) -> dict[str, str]:
@@ -215,11 +242,19 @@ def _intensity(found: Any) -> float | None:
 
 
 def _place(found: Any) -> str:
-    if found.on_cloud == "Y" and found.cloud_region:
+    """Return the place whose grid codecarbon has figures of, not a part of it that it merely repeats."""
+    if found.on_cloud == "Y" and found.cloud_region in _cloud_regions(found.cloud_provider):
         return f"{found.cloud_provider}:{found.cloud_region}"
     if not found.country_iso_code or found.country_iso_code not in countries():
         return ""
     return f"{found.country_iso_code}:{found.region}" if found.region else str(found.country_iso_code)
+
+
+def _cloud_regions(provider: str) -> list[str]:
+    from codecarbon.input import DataSource
+
+    known = DataSource().get_cloud_emissions_data()
+    return list(known[known["provider"] == provider]["region"])
 
 
 def countries() -> dict[str, str]:
@@ -229,6 +264,17 @@ def countries() -> dict[str, str]:
     except ImportError:
         return {}
     return {code: str(mix["country_name"]) for code, mix in DataSource().get_global_energy_mix_data().items()}
+
+
+def _age(tracker: Any, name: str) -> float:
+    """Return the seconds since what a tracker has kept in an attribute; 0 where it does not."""
+    then = getattr(tracker, name, None)
+    return time.perf_counter() - then if isinstance(then, float) else 0.0
+
+
+def _of_others(record: logging.LogRecord) -> bool:
+    """Return whether it was not our own tracker that said something: what it cannot do, `Meter.problem` tells."""
+    return record.threadName != OURS
 
 
 def _totals_sink() -> Any:

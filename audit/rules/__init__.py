@@ -8,18 +8,23 @@ from . import (
     capacity,
     carbon,
     course,
+    efficiency,
+    energy_levers,
     generalisation,
     generation,
     gradients,
     groups,
     memorisation,
     optimisation,
+    pauses,
     privacy,
     repetition,
     returns,
     start,
     steps,
+    timing,
     units,
+    utilisation,
 )
 from .declaration import Rule
 
@@ -63,8 +68,17 @@ RULES: tuple[Rule, ...] = (
     bias.stereotype_preferred,
     generation.yields_to_provocation,
     carbon.budget_exceeded,
+    efficiency.data_bound_input,
+    efficiency.restarted_workers,
+    utilisation.low_mfu,
+    utilisation.long_floats,
+    pauses.frequent_validation,
+    pauses.frequent_checkpoints,
     carbon.location_unknown,
     carbon.mostly_modelled_energy,
+    energy_levers.high_intensity_region,
+    timing.carbon_intensive_hours,
+    energy_levers.high_pue,
 )
 
 __all__ = ["RULES", "Rule"]

@@ -21,7 +21,8 @@ SURE = 1.96  # standard errors of half a 95 % interval
 FLAT = 1.0  # % of the loss that a flat third may still fall
 SMALL_GAP = 0.1  # of the training loss, that a gap may have where the model has learned nothing by heart
 FIRST = 5  # steps that say where the training loss began
-GATHERED = "train_eval_dataloader"
+GATHERED = "train_eval_dataloader"  # random examples of it
+PRETRAINED = ("pretrained", "pretrained_model_name_or_path", "model_name_or_path", "checkpoint", "ckpt_path")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +118,8 @@ def underfitting(case: Case, threshold: float) -> Fault | None:
 
     Known limits:
         Where the targets are mostly chance, a perfect model looks the same: no record of one run tells how low the
-        loss could be. So the confidence is low.
+        loss could be. So does a pretrained model that fine-tuning makes little better: where a hyperparameter says
+        that it is one, the rule cannot tell; else nothing shows it. So the confidence is low.
 
     References:
         Goodfellow et al. 2016, Deep Learning, sections 5.2 and 11.3.
@@ -131,6 +133,7 @@ def underfitting(case: Case, threshold: float) -> Fault | None:
     share, fell = 100 * last / float(start.mean()), 100 * (1 - last / middle)
     if share <= threshold or fell >= FLAT or gap.value[-1] > SMALL_GAP * last:
         return None
+    _require_untrained(case)
     return Fault(
         summary=f"The training loss stands still at {last:.3g}, {share:.0f} % of where it began, with hardly a gap.",
         evidence=(
@@ -141,6 +144,19 @@ def underfitting(case: Case, threshold: float) -> Fault | None:
         ),
         confidence=Confidence.LOW,
     )  # fmt: skip
+
+
+def _require_untrained(case: Case) -> None:
+    """Refuse to judge by where the loss began if the model had learned before.
+
+    Raises:
+        CannotTellError: A hyperparameter names what it was trained on before, or where from.
+    """
+    key = next((key for key in PRETRAINED if case.setting(f"model.{key}")), None)
+    if key is not None:
+        raise CannotTellError(
+            f"the model began pretrained (model.{key}): a loss that stays near its beginning may be low enough"
+        )
 
 
 def _look_for_overlap(case: Case, fault: Fault) -> Mitigation:
@@ -166,10 +182,10 @@ def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
     """Flags validation losses that are surely lower than the training loss on the same weights.
 
     What it detects:
-        In eval mode and on unaugmented training examples (`train_eval_dataloader=`), the 95 % interval of the gap
-        lay below zero at the last validation and at three of four in the second half of the run, and the gap is more
-        than `threshold` per cent of the training loss. Without such a loader the rule cannot tell: augmentation does
-        the same.
+        In eval mode and on random unaugmented training examples (`train_eval_dataloader=`), the 95 % interval of the
+        gap lay below zero at the last validation and at three of four in the second half of the run, and the gap is
+        more than `threshold` per cent of the training loss. Without such a loader the rule cannot tell: augmentation
+        does the same, and so do examples that come first in a sorted set.
 
     Why it matters:
         A model is rarely better on what it has not seen. Where it is, the validation set is easier, or it was seen.
@@ -189,11 +205,7 @@ def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
     share = -100 * float(gap.value[-1] / train[-1]) if train.size and train[-1] > 0 else 0.0
     if not below[-1] or below.mean() < 0.75 or share <= threshold:
         return None
-    if (case.events("probe") or [{}])[-1].get("source") != GATHERED:
-        raise CannotTellError(
-            "validation is surely better than training, which augmented training batches explain as well as leakage:"
-            " OverfittingMonitor(train_eval_dataloader=…) with unaugmented training examples would tell"
-        )
+    _require_random(case)
     return Fault(
         summary=f"The validation loss is {share:.0f} % below the training loss on the same weights, beyond noise:"
         " the validation set is easier, or was seen.",
@@ -207,6 +219,20 @@ def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
     )  # fmt: skip
 
 
+def _require_random(case: Case) -> None:
+    """Refuse to call validation examples seen where those of training may be unlike the rest of their set.
+
+    Raises:
+        CannotTellError: They are not random examples of a loader without augmentation.
+    """
+    source = (case.events("probe") or [{}])[-1].get("source") or "augmented training batches"
+    if source != GATHERED:
+        raise CannotTellError(
+            f"validation is surely better than training, which {source} may explain as well as leakage:"
+            " OverfittingMonitor(train_eval_dataloader=…) with shuffled, unaugmented training examples would tell"
+        )
+
+
 def _average_weights(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text="Average the weights of the last steps (WeightAveraging or StochasticWeightAveraging), or let the"
@@ -218,7 +244,7 @@ def _average_weights(case: Case, fault: Fault) -> Mitigation:
 
 
 def _wait_longer(case: Case, fault: Fault) -> Mitigation:
-    value = case.series("overfitting.val_loss").value
+    _, value = finite(case.series("overfitting.val_loss"))
     longest = waited = 0
     for better in np.minimum.accumulate(value)[:-1] > value[1:]:
         waited = 0 if better else waited + 1

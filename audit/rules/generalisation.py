@@ -13,9 +13,11 @@ from ..price import Price, in_words, price
 from ..record import Series
 from .case import Case, nice
 from .declaration import CannotTellError, Fault, rule
+from .widening import require_alone, require_general
 
 STRIPS = 3
 MOST_DROPOUT = 0.5
+SURELY = 5.0  # % above the lowest loss, for a high confidence
 WAITED = 3  # validations after the lowest that early stopping waits for by default
 
 
@@ -45,7 +47,7 @@ def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
     if found is not None and found.steps:
         stop = found.best.step
         text = f"Stop at step {stop:,}, as EarlyStopping(patience={found.patience}) would soon after"
-        kept = f"the validation loss of the best step, within ± {found.best.within:.2g}"
+        kept = f"the best validation loss to at most {found.best.within:.2g}"
         saved = f"{found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}"
     else:
         stop, kept = best, "the best validation loss of this run"
@@ -98,7 +100,9 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
         The last gap between validation and training loss, both in eval mode on the same weights, has a 95 %
         interval above zero; the validation loss stands more than `threshold` per cent above its lowest value
         (Prechelt's generalisation loss); and it has risen since then by five standard errors of its noise, or,
-        with fewer than six validations, over three successive strips.
+        with fewer than six validations, over three successive strips. The training loss has not risen since then
+        by more than a quarter of that. The confidence is high where the intervals of the gap around the lowest
+        validation loss and at the end do not overlap.
 
     Why it matters:
         The model that is saved last is worse than one that the run already had, on everything but the data
@@ -108,20 +112,26 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
         A wide network on two hundred examples.
 
     Known limits:
-        A tiny validation set may not tell. Where the loss was falling again when the run ended, as in double
-        descent, the rule cannot tell; where it stood still high up, as before grokking, it looks like overfitting.
+        The validation examples are always the same: of fewer than a hundred, the loss may rise although that of new
+        data does not (4 of 75 healthy runs with 24 to 96 of them). Where the loss was falling again when the run
+        ended, as in double descent, the rule cannot tell; nor where both losses rose, nor where the validation loss
+        was never below the first training losses, as before grokking. A training loss that is scaled, or holds
+        more than the validation loss, may hide or feign the last.
 
     References:
         Prechelt 1998, Early Stopping: But When?
     """
     gap = case.metric("overfitting.gap")
-    if gap is None or gap.low is None or gap.value is None:
+    if gap is None or gap.value is None:
+        raise CannotTellError(f"the gap is not known: {gap.reason if gap else 'it was not measured'}")
+    if gap.low is None:
         raise CannotTellError("the gap has no interval: the probe held fewer than two batches")
     loss = _finite(case.series("overfitting.val_loss"))
     best, raised = _generalisation_loss(*loss)
     if gap.low <= 0 or raised <= threshold or not _has_risen(loss[1], best):
         return None
-    step = int(loss[0][best])
+    require_general(case, loss[1])
+    confidence, step = require_alone(case, *loss), int(loss[0][best])
     return Fault(
         summary=f"Validation loss rose {raised:.0f} % above its lowest at step {step:,}; the gap is"
         f" {gap.value:.2f} [{gap.low:.2f}, {gap.high or gap.value:.2f}].",
@@ -131,6 +141,7 @@ def overfitting(case: Case, threshold: float) -> Fault | None:
             Evidence(summary="gap of validation and training loss", step=int(loss[0][-1]),
                      series="overfitting.gap", value=gap.value, limit=0.0, unit="loss"),
         ),
+        confidence=confidence,
         step=step,
     )  # fmt: skip
 
@@ -153,8 +164,9 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
         validations than the three that early stopping waits for by default; the last third of them has a mean more
         than 2 % above the loss around the lowest one, and the loss has risen by five standard errors of its noise,
         or, with fewer than six validations, over three successive strips. Where it was falling again at the end, the
-        rule cannot tell. Nor can it where the 95 % interval of the last gap holds zero. The price is that of the
-        steps after the first whose validation loss was the lowest within one standard error.
+        rule cannot tell. Nor can it where the 95 % interval of the last gap holds zero, where the training loss rose
+        by more than a quarter of that, too, or where the validation loss was never below the first training losses.
+        The price is that of the steps after the first whose validation loss was the lowest within one standard error.
 
     Why it matters:
         Those steps cost energy, time and money, and the model got worse.
@@ -163,7 +175,8 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
         Fifty epochs where ten would do.
 
     Known limits:
-        Some tasks (grokking) get better long after they got worse; a run that ends before that looks the same.
+        Some tasks get better long after they got worse; a run that ends before that looks the same, unless it had
+        learned nothing general (grokking). See GEN001 for small validation sets.
 
     References:
         Prechelt 1998, Early Stopping: But When?
@@ -177,6 +190,8 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     waited = value.size - 1 - best <= WAITED
     if raised <= 2 or after <= threshold or waited or not _has_risen(value, best):
         return None
+    require_general(case, value)
+    confidence = require_alone(case, step, value)
     _require_gap(case)
     found = _require_price(case, step.size)
     told = f", {found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}" if found else ""
@@ -186,7 +201,7 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
             Evidence(summary="steps after the lowest validation loss", step=int(step[best]),
                      series="overfitting.val_loss", value=after, limit=threshold, unit="%"),
         ),
-        confidence=Confidence.HIGH if raised > 5 else Confidence.MEDIUM,
+        confidence=confidence if raised > SURELY else Confidence.MEDIUM,
         step=int(step[best]),
     )  # fmt: skip
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..beststep import falls_again, risen
 from ..model import Confidence, Evidence, Mitigation, Severity
 from ..price import finite
 from .case import Case
 from .declaration import CannotTellError, Fault, rule
+from .widening import require_general
 
 FEWEST = 8  # validations
 HELPS = 1.0  # % of the validation loss that further epochs have to lower it by
@@ -79,7 +81,8 @@ def data_constrained_repetition(case: Case, threshold: float) -> Fault | None:
     What it detects:
         The run took more than `threshold` epochs; the gap's 95 % interval at the end lies above that at the end of
         epoch `threshold`; and the mean validation loss of the last tenth of validations is not 1 % lower than that
-        around there.
+        around there. Where the validation loss was falling again at the end, as in double descent, or was never below
+        the first training losses, as before grokking, the rule cannot tell.
 
     Why it matters:
         Up to about four epochs, repeated examples teach nearly as much as new ones. Beyond, they teach less and less,
@@ -111,6 +114,11 @@ def data_constrained_repetition(case: Case, threshold: float) -> Fault | None:
     grown, fell = float(low[1][-1]) > then, 100 * (1 - after / before) if before > 0 else np.inf
     if not grown or fell >= HELPS or place >= step.size - width:
         return None
+    if risen(value) and falls_again(value):
+        raise CannotTellError(
+            "the validation loss rose and was falling again when the training ended: train on to tell"
+        )
+    require_general(case, value)
     change = (
         f"lowered the validation loss by {fell:.2g} %" if fell > 0 else f"raised the validation loss by {-fell:.2g} %"
     )

@@ -383,3 +383,101 @@ GOOD |= {
         lambda: gaps(0.1, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=SHORT_BATCHES),  # no gap grows
     ],
 }
+
+
+H100 = "NVIDIA H100 80GB HBM3"
+LOADER = {"batch_size": 32, "num_workers": 0, "pin_memory": True, "persistent_workers": False}
+DEVICE = {
+    "attempt": 1, "rank": 0, "device": "cuda", "device_name": H100, "devices": 1, "nodes": 1, "cpus": 8,
+    "precision": "bf16-mixed", "tf32": False, "compiled": False, "accumulate_grad_batches": 1,
+}  # fmt: skip
+WENT = {
+    "attempt": 1, "rank": 0, "batches": STEPS, "waited_s": 3.0, "startup_s": 2.0, "epochs": 5,
+    "flop": {"bf16": 1e15}, "seconds": {"training": 602.0, "validation": 20.0, "generation": 9.0, "checkpoint": 3.0},
+}  # fmt: skip
+TRAINED = metric("carbon.energy_kwh", 0.4, labels={"phase": "training"})
+
+
+def paced(
+    *metrics: Metric, loader: dict[str, Any] | None = None, device: dict[str, Any] | None = None, **went: Any
+) -> Case:
+    """Return a run of ten minutes on an H100, a second a batch, changed where told."""
+    facts = DEVICE | (device or {}) | {"dataloader": LOADER | (loader or {})}
+    told = {"efficiency.facts": [facts], "efficiency": [WENT | went]}
+    return case(metrics=[TRAINED, *metrics], events=told, configuration={"data": {"steps_per_epoch": 120}})
+
+
+def shares(name: str, value: float) -> Metric:
+    return metric(f"efficiency.{name}_share", value)
+
+
+WAITED = (shares("data_wait", 0.6), metric("efficiency.wasted_kwh", 0.24))
+MINUTE = {"seconds": {"training": 40.0, "validation": 10.0, "generation": 500.0, "checkpoint": 5.0}}
+SLOW = metric("efficiency.mfu", 0.05)
+METERED = metric("carbon.duration_s", 3600.0)
+HOURLY = {
+    "start": "2026-03-01T00:00:00+00:00",
+    "kg_per_kwh": [0.5] * 6 + [0.2] * 6 + [0.5] * 40,
+    "source": "grid.csv",
+}
+READ = {
+    "attempt": 1,
+    "rank": 0,
+    "time": "2026-03-01T03:00:00.000Z",
+    "duration_s": 3600.0,
+    "energy_kwh": 2.0,
+}
+
+
+def metered(hourly: Any, *metrics: Metric, **read: Any) -> Case:
+    """Return a run of an hour that spent two kilowatt-hours from two to three o'clock."""
+    meter = {"attempt": 1, "rank": 0, "pue": None, "hourly_intensity": hourly}
+    told = {"meter": [meter], "energy": [READ | read]}
+    return case(metrics=[ENERGY, METERED, *metrics], events=told)
+
+
+BAD |= {
+    "data-bound-input": lambda: paced(*WAITED, waited_s=360.0),
+    "restarted-workers": lambda: paced(
+        shares("data_wait", 0.0), loader={"num_workers": 4}, startup_s=200.0, epochs=100
+    ),
+    "low-mfu": lambda: paced(SLOW, metric("efficiency.memory_headroom", 0.8)),
+    "long-floats": lambda: paced(flop={"fp32": 1e15}, device={"precision": "32-true"}),
+    "frequent-validation": lambda: paced(shares("validation", 0.5)),
+    "frequent-checkpoints": lambda: paced(shares("checkpoint", 0.2)),
+    "high-intensity-region": lambda: case(
+        metrics=[metric("carbon.intensity", 0.662), metric("carbon.emissions_kg", 6.62), METERED]
+    ),
+    "carbon-intensive-hours": lambda: metered(HOURLY),
+    "high-pue": lambda: case(metrics=[ENERGY, METERED, metric("carbon.facility_energy_kwh", 1.0)]),
+}
+GOOD |= {
+    "data-bound-input": [lambda: paced(shares("data_wait", 0.05))],
+    "restarted-workers": [
+        lambda: paced(shares("data_wait", 0.0), loader={"num_workers": 4}),
+        # Workers that stay, a loader without any, and a long first epoch.
+        lambda: paced(loader={"num_workers": 4, "persistent_workers": True}, startup_s=200.0, epochs=100),
+        lambda: paced(startup_s=200.0, epochs=100),
+        lambda: paced(loader={"num_workers": 4}, startup_s=200.0, epochs=1),
+    ],
+    "low-mfu": [
+        lambda: paced(metric("efficiency.mfu", 0.4)),
+        # What it did not do, it waited: that is another finding.
+        lambda: paced(metric("efficiency.mfu", 0.1), waited_s=450.0),
+    ],
+    "long-floats": [
+        lambda: paced(),
+        lambda: paced(flop={"fp32": 1e15}, device={"device": "cpu", "device_name": "", "precision": "32-true"}),
+        lambda: paced(flop={"fp32": 1e15}, device={"device_name": "Quantum 3000", "precision": "32-true"}),
+        # Autocast by hand: what was counted goes before what the trainer says.
+        lambda: paced(device={"precision": "32-true"}),
+    ],
+    "frequent-validation": [lambda: paced(shares("validation", 0.1))],
+    "frequent-checkpoints": [lambda: paced(shares("checkpoint", 0.01))],
+    "high-intensity-region": [lambda: case(metrics=[metric("carbon.intensity", 0.38), METERED])],
+    "carbon-intensive-hours": [
+        lambda: metered(HOURLY | {"kg_per_kwh": [0.5] * 52}),
+        lambda: metered(HOURLY | {"kg_per_kwh": [0.1] * 6 + [0.2] * 46}),
+    ],
+    "high-pue": [lambda: case(metrics=[ENERGY, METERED, metric("carbon.facility_energy_kwh", 0.6)])],
+}

@@ -271,6 +271,7 @@ def test_a_kill_leaves_a_reading_behind(tmp_path: Path) -> None:
         ({"max_emissions_kg": "1"}, "max_emissions_kg"),
         ({"action": "halt"}, "action must be 'warn' or 'stop'"),
         ({"locate": "yes"}, "locate"),
+        ({"hourly_intensity": "nowhere.csv"}, "hourly_intensity: "),
     ],
 )
 def test_wrong_options_are_named(option: dict[str, Any], told: str) -> None:
