@@ -14,6 +14,8 @@ from .model import Audit, Metric
 LOADING = frozenset(
     {"num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "batch_size", "shuffle", "drop_last"}
 )
+# How long an epoch is: the folds of one set differ in it.
+SIZES = frozenset({"data.batches_per_epoch", "data.steps_per_epoch", "data.examples"})
 ON_DATA = frozenset({"logged", "overfitting"})  # families that describe a model on the data it was given
 BY_HARDWARE = frozenset({"kWh", "kg", "s"})  # units of what depends on the machine as much as on the training
 # What a model was asked: the digest, in `configuration.generation`, by which two audits show that it was the same.
@@ -24,7 +26,7 @@ ASKED = {
     "memorisation.": "train_texts_sha256",
 }
 GROUPS = "groups_sha256"
-DIGEST = re.compile(r"(^|_)(sha256|sha1|md5|digest|hash|fingerprint|checksum)$", re.IGNORECASE)
+DIGEST = re.compile(r"(^|[._])(sha256|sha1|md5|digest|hash|fingerprint|checksum)$", re.IGNORECASE)
 _REPEAT = re.compile(r"(?!n_|k_|num_)(.*_)?(seed|fold|random_state)(_?(id|idx|index|number))?$", re.IGNORECASE)
 
 # What a method says of this one run, and not of how all runs are measured: amounts, files, what answers were like.
@@ -37,6 +39,7 @@ _OF_ONE_RUN = re.compile(
     r"|prompts cut off the answers|[^,;]* \(sha256 [0-9a-f]{12}\)"
     rf"|normal interval from the standard error {_AMOUNT}(e[-+]?\d+)?|exact interval"
 )
+HERE = "; here: "  # what follows it in a method is of one run
 _JOINTS = re.compile(r"[\s,;]+")
 
 Basis = dict[str, str | None]  # what a value rests on, as text; None where it should be known and is not
@@ -88,8 +91,8 @@ def basis(metric: Metric, audit: Audit, *, apart: Collection[str] = ()) -> Basis
 
 
 def how(method: str) -> str:
-    """Return a method without what it says of one run: amounts, files, what answers were like."""
-    parts = _OF_ONE_RUN.sub("", method)
+    """Return a method without what it says of one run: amounts, files, what answers were like, all after `HERE`."""
+    parts = _OF_ONE_RUN.sub("", method.partition(HERE)[0])
     return _JOINTS.sub(" ", parts).strip()
 
 
@@ -134,7 +137,7 @@ def _data(metric: Metric, audit: Audit, apart: Collection[str]) -> Basis:
     return {
         key: value
         for key, value in told
-        if key.removeprefix("data.") not in LOADING and not is_repeat_key(key) and key not in apart
+        if key.removeprefix("data.") not in LOADING and key not in SIZES | set(apart) and not is_repeat_key(key)
     }
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import registry
-from .beststep import Best, UnclearError, best_step
+from .beststep import BEGINNING, Best, UnclearError, best_step, require_learned
+from .comparable import HERE
 from .model import Metric, Quality
 from .record import Record, Series
 
@@ -19,6 +20,8 @@ Steps = NDArray[np.int64]
 
 STEPS, SHARE = "overfitting.overtraining_steps", "overfitting.overtraining_share"
 NAMES = (STEPS, SHARE)
+
+FIRST = 40  # training losses that say where the loss began, and how noisy it was
 
 Basis = Literal["energy", "time", "steps"]
 
@@ -63,6 +66,7 @@ def price(source: Source) -> Price:
     """
     found = finite(source.series("overfitting.val_loss"))
     best = best_step(*found)
+    require_learned(found[1], beginning(source))
     step, end = best.step, last_step(source)
     seconds = spent_after(clock(source), step)
     shares: list[tuple[Basis, tuple[float, float] | None]] = [
@@ -87,6 +91,21 @@ def finite(series: Series) -> tuple[Steps, Floats]:
     """Return steps and values where the values are finite."""
     chosen = np.isfinite(series.value)
     return series.step[chosen], series.value[chosen]
+
+
+def beginning(source: Source) -> Floats:
+    """Return the training losses of the first steps, shape [n]; empty where they are another quantity.
+
+    That is, where several optimizers share them, or where they are less than half of what the same weights make of
+    training batches in eval mode: a scaled loss.
+    """
+    rows, probe = source.series("train.loss"), finite(source.series("overfitting.train_loss"))
+    step, loss = finite(rows)
+    if len(set(rows.optimizer.tolist())) > 1:
+        return loss[:0]
+    near = loss[step <= probe[0][0]][-BEGINNING:] if probe[0].size else loss[:0]
+    scaled = near.size and float(near.mean()) < 0.5 * float(probe[1][0])
+    return loss[: 0 if scaled else FIRST]
 
 
 def last_step(source: Source) -> int:
@@ -147,19 +166,16 @@ def measure(record: Record, totals: dict[str, Metric] | None = None) -> Iterator
         for name in NAMES:
             yield _metric(name, None, method="one-standard-error rule", quality=Quality.UNKNOWN, reason=str(error))
         return
-    best = found.best
-    method = (
-        f"after step {best.step:,}, the first whose validation loss is the lowest within ± {best.within:.2g}"
-        " (one standard error)"
-    )
-    yield _metric(STEPS, float(found.steps), method=method, quality=Quality.MEASURED)
-    told = f"share of the {found.basis} {method}{in_words(found, totals or {})}"
+    method = "after the first step whose validation loss is the lowest within one standard error"
+    here = f"{HERE}step {found.best.step:,}, at most {found.best.within:.2g} above the lowest (95 % bound)"
+    yield _metric(STEPS, float(found.steps), method=method + here, quality=Quality.MEASURED)
+    told = f"share of the {found.basis} {method}{here}{in_words(found, totals or {})}"
     yield _metric(SHARE, found.share, method=told, quality=_quality(found, totals or {}))
 
 
 def in_words(found: Price, totals: dict[str, Metric]) -> str:
     """Return seconds, kWh, kg and money of a price, each where it is known, beginning with a colon."""
-    told = [f"{found.seconds:,.0f} s"] if found.seconds is not None else []
+    told = [_seconds(found.seconds)] if found.seconds is not None else []
     for name, unit in (("carbon.energy_kwh", "kWh"), ("carbon.emissions_kg", "kg CO2e")):
         total = totals.get(name)
         part = found.of(total.value if total else None)
@@ -168,6 +184,10 @@ def in_words(found: Price, totals: dict[str, Metric]) -> str:
     money = found.of(cost.value if cost else None)
     told += [f"{money:.3g} {cost.unit}"] if money is not None and cost else []
     return f": {', '.join(told)}" if told and found.steps else ""
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.2g} s"  # never "0 s" of a time that passed
 
 
 def _quality(found: Price, totals: dict[str, Metric]) -> Quality:

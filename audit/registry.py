@@ -250,7 +250,7 @@ EVENTS: dict[str, str] = {
     "gradient.reach": "Trainable parameters that no gradient has reached",
     "efficiency": "Totals of a rank so far: examples, tokens, operations, seconds of each kind, memory",
     "efficiency.facts": "Precision, devices, optimizers, loader and processors of a rank",
-    "meter": "What is known of a node's energy meter: provenance, place, and what was declared",
+    "meter": "What is known of a node's energy meter: provenance, place, what was declared, hourly intensities",
     "energy": "Energy of a node so far: of each component and phase (kWh), with the grid's intensity",
     "energy_forecast": "Energy that an attempt will have taken at its last step, and its 80 % band",
     "budget": "That more energy or emissions were spent than the run was given",

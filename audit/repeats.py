@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .candidates import Candidate
-from .comparable import is_repeat_key, settings
+from .comparable import SIZES, is_repeat_key, settings
 from .formats import count
 
 NOT_SET = "not set"
@@ -83,10 +83,12 @@ def why_no_repeats(runs: Sequence[Candidate], vary: Collection[str] = (), *, fol
     Args:
         runs: Runs that count.
         vary: Settings in which they may differ, beside seed and fold.
-        folds: Not None where they are folds, also of one seed.
+        folds: Not None where they are folds, also of one seed. Folds, and data that may differ, may make epochs of
+            other length.
     """
     found = differences(runs)
-    beside = [each for each in found if not may_vary(each.key, vary)]
+    sized = folds is not None or bool(fold_keys(runs)) or any(key.startswith("data.") for key in vary)
+    beside = [each for each in found if not may_vary(each.key, vary) and not (sized and each.key in SIZES)]
     if beside:
         named = ", ".join(map(str, beside[:MOST_NAMED]))
         more = f" and {len(beside) - MOST_NAMED} more settings" if len(beside) > MOST_NAMED else ""

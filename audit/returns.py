@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import registry
+from .comparable import HERE
 from .forecast import CONFIDENCE, Forecast, RefusedError, Span, forecast
 from .model import Metric, Quality
 from .price import Source, last_step, spent_after
@@ -157,9 +158,9 @@ def _double(found: Forecast, what: str, energy: Energy) -> Metric:
     more, gain = found.end, found.gain(2.0)
     per = f"{1000 * gain.value / more:.3g} per 1,000 steps"
     per += f", {gain.value / (more * energy.kwh):.3g} per kWh" if energy.kwh else ""
-    told = f"gain {gain.value:.3g} [{gain.low:.3g}, {gain.high:.3g}] in {more:,} more steps: {per}"
+    told = f"{HERE}gain {gain.value:.3g} [{gain.low:.3g}, {gain.high:.3g}] in {more:,} more steps: {per}"
     try:
-        return _span(DOUBLE, found.at(2.0), found, method=f"{_law(found, what)}; {told}")
+        return _span(DOUBLE, found.at(2.0), found, method=_law(found, what) + told)
     except RefusedError as error:
         return _refused(DOUBLE, str(error))
 
@@ -176,7 +177,7 @@ def _percent(found: Forecast, what: str, energy: Energy) -> Iterator[Metric]:
         yield _refused(PERCENT_KWH, energy.reason)
         return
     cost = Span(value=steps.value * energy.kwh, low=steps.low * energy.kwh, high=steps.high * energy.kwh)
-    kg = f", {steps.value * energy.kg:.3g} kg CO2e" if energy.kg is not None else ""
+    kg = f"{HERE}{steps.value * energy.kg:.3g} kg CO2e" if energy.kg is not None else ""
     told = f"{_law(found, what)}; energy of a step as in the last third of the run{kg}"
     quality = Quality.weakest([energy.quality, Quality.MODELLED])
     yield _span(PERCENT_KWH, cost, found, method=told, quality=quality)
@@ -184,7 +185,7 @@ def _percent(found: Forecast, what: str, energy: Energy) -> Iterator[Metric]:
 
 def _law(found: Forecast, what: str) -> str:
     ahead = "the schedule stretched" if found.schedule.decays else "the learning rate kept"
-    return f"{found.law} on {found.points} values of the {what} after the warm-up, {ahead}"
+    return f"{found.law} on {found.points} points of the {what} after the warm-up, {ahead}"
 
 
 def _scores(found: list[Scored], made: int) -> Iterator[Metric]:
@@ -194,10 +195,11 @@ def _scores(found: list[Scored], made: int) -> Iterator[Metric]:
             yield _refused(name, reason)
         return
     held, errors = np.mean([score.held for score in found]), [_error(score) for score in found]
-    method = f"{len(found)} of {made} forecasts for twice the steps, to which the run came at the same learning rate"
+    method = "forecasts for twice the steps, to which the run came at the same learning rate"
+    here = f"{HERE}{len(found)} of {made}"
     common: dict[str, Any] = {"quality": Quality.MEASURED, "n": len(found)}
-    yield _metric(COVERAGE, float(held), method=f"{method}; share whose interval held what happened", **common)
-    yield _metric(ERROR, float(np.median(errors)), method=f"{method}; median relative error", **common)
+    yield _metric(COVERAGE, float(held), method=f"{method}; share whose interval held what happened{here}", **common)
+    yield _metric(ERROR, float(np.median(errors)), method=f"{method}; median relative error{here}", **common)
 
 
 def _error(score: Scored) -> float:

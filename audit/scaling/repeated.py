@@ -3,6 +3,8 @@
 Muennighoff et al. 2023, arXiv:2305.16264: of U unique tokens, R times repeated, D' = U + U·R*·(1 − e^(−R/R*)) count
 as new, and of parameters likewise, above those that suit U tokens. Their R* come from their own runs, of up to
 9 billion parameters; here they are taken over, not fitted. The formula knows no overfitting: more epochs never harm.
+Their large models saw no text more than 44 times, where one more epoch is worth 6 % of a first: beyond that, nothing
+can be told.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from .points import FLOP_PER_TOKEN, Floats
 
 R_STAR_TOKENS, R_STAR_PARAMETERS = 15.387756, 5.309743
 EPOCHS = (1, 2, 4, 8, 16, 32, 64)
-MOST_EPOCHS, TRIED = 1_000.0, 1_001  # that a budget's best use is looked for in, evenly in logarithm
+MOST_EPOCHS, PLACES = 1_000.0, 1_001  # that a budget's best use is looked for in, evenly in logarithm
+TRIED_EPOCHS = 44  # of Muennighoff et al.'s models of 2.8 to 8.7 billion parameters
+OUTSIDE = 1.01  # times the largest, or the smallest, size of the runs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +36,8 @@ class Epochs:
         next_worth: What one more repeated token is worth, of a new one.
         loss: Expected (nats a token).
         loss_if_new: Expected if no token were repeated.
+        outside: Which of parameters and tokens lie outside those of the runs that the law was fitted to.
+        cannot_tell: Whether the epochs are more than were tried.
     """
 
     epochs: float
@@ -40,17 +46,21 @@ class Epochs:
     next_worth: float
     loss: Estimate
     loss_if_new: float
+    outside: tuple[str, ...]
+    cannot_tell: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Constrained:
-    """The best use of a budget with few unique tokens; see `optimal.Optimum`."""
+    """The best use of a budget with few unique tokens; see `optimal.Optimum` and `Epochs`."""
 
     flop: float
     parameters: Estimate
     tokens: Estimate
     epochs: Estimate
     loss: Estimate
+    outside: tuple[str, ...]
+    cannot_tell: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +118,8 @@ def _epochs(fit: Fit, parameters: float, unique: float, number: int) -> Epochs:
         next_worth=float(np.exp(-(number - 1) / R_STAR_TOKENS)),
         loss=Estimate.of(*losses),
         loss_if_new=float(fit.law.loss(parameters, tokens)),
+        outside=_outside(fit, parameters, tokens),
+        cannot_tell=number > TRIED_EPOCHS,
     )
 
 
@@ -121,13 +133,21 @@ def _constrained(fit: Fit, unique: float, flop: float) -> Constrained:
         loss=Estimate.of(
             constrained_loss(fit.law, *found, unique), constrained_loss(fit.draws, *drawn, unique)
         ),
+        outside=_outside(fit, float(found[0]), float(found[1])),
+        cannot_tell=not found[1] / unique <= TRIED_EPOCHS,
     )  # fmt: skip
+
+
+def _outside(fit: Fit, parameters: float, tokens: float) -> tuple[str, ...]:
+    """Return which sizes lie outside those of the runs."""
+    sizes = {"parameters": (parameters, fit.points.parameters), "tokens": (tokens, fit.points.tokens)}
+    return tuple(name for name, (size, of) in sizes.items() if not of.min() / OUTSIDE <= size <= of.max() * OUTSIDE)
 
 
 def best_sizes(law: Law, flop: float, unique: float) -> tuple[Floats, Floats]:
     """Return the parameters and tokens with the lowest loss: without repeats, or else the best of many epochs."""
     free = optimal_sizes(law, flop)
-    tokens = unique * np.geomspace(1.0, MOST_EPOCHS, TRIED)
+    tokens = unique * np.geomspace(1.0, MOST_EPOCHS, PLACES)
     parameters = flop / FLOP_PER_TOKEN / tokens
     best = tokens[constrained_loss(law.column(), parameters, tokens, unique).argmin(axis=-1)]
     chosen = np.where(free[1] > unique, best, free[1])

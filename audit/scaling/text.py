@@ -12,7 +12,7 @@ from ..formats import NOTHING, number
 from .fit import CONFIDENCE, Estimate
 from .law import DELTA
 from .optimal import Optimum
-from .repeated import Repeated
+from .repeated import TRIED_EPOCHS, Repeated
 from .standing import Standing
 from .study import Study
 
@@ -20,6 +20,7 @@ SIGNS = {"E": "E", "A": "A", "B": "B", "alpha": "α", "beta": "β"}
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 STANDS = {"above": "worse than expected", "within": "as expected", "below": "better than expected"}
 CANNOT_TELL = "cannot tell"
+UNTRIED = f"more than {TRIED_EPOCHS} epochs"
 
 
 def study_json(found: Study) -> str:
@@ -90,10 +91,22 @@ def _repeated(found: Repeated) -> Iterator[str]:
     yield f"  {'epochs':>6}  {'worth, in new tokens':>20}  {'one more is worth':>17}   loss"
     for row in found.epochs:
         worth, last = amount(row.effective_tokens), f"{100 * row.next_worth:.0f} %"
-        yield f"  {row.epochs:>6g}  {worth:>20}  {last:>17}   {_plain(row.loss)}"
+        loss = f"{CANNOT_TELL}: {UNTRIED}" if row.cannot_tell else f"{_plain(row.loss)}{_outside(row.outside)}"
+        yield f"  {row.epochs:>6g}  {worth:>20}  {last:>17}   {loss}"
     for best in found.optimal:
+        if best.cannot_tell:
+            yield f"  best use of {number(best.flop)} FLOP: {CANNOT_TELL}: {UNTRIED}"
+            continue
         yield f"  best use of {number(best.flop)} FLOP: {_sized(best.parameters)} parameters,"
-        yield f"    {_plain(best.epochs)} epochs, loss {_plain(best.loss)}"
+        yield f"    {_plain(best.epochs)} epochs, loss {_plain(best.loss)}{_outside(best.outside)}"
+
+
+def _any_outside(found: Repeated) -> bool:
+    return any(row.outside for row in found.epochs) or any(best.outside for best in found.optimal)
+
+
+def _outside(names: tuple[str, ...]) -> str:
+    return f"   {' and '.join(names)} outside the runs" if names else ""
 
 
 def _runs(runs: tuple[Standing, ...]) -> Iterator[str]:
@@ -113,6 +126,9 @@ def _caveats(found: Study) -> Iterator[str]:
     if found.repeated is not None:
         yield "What repeats are worth is Muennighoff et al.'s (2023), found on their data, not fitted to these runs;"
         yield "the formula knows no overfitting: watch the validation loss."
+        yield f"Their large models were tried with up to {TRIED_EPOCHS} epochs."
+        if _any_outside(found.repeated):
+            yield "Outside the parameters and tokens of the runs, intervals hold only if the law goes on to hold."
     if found.runs:
         yield "A run can be compared only if its loss is of the same kind: same tokenizer, same validation text."
     if found.cannot_tell:

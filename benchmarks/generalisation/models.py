@@ -76,6 +76,8 @@ def rate(setup: Setup, step: int) -> float:
     done = min(step / setup.steps, 1.0)
     if setup.schedule == "drop":
         return 1.0 if done < 0.6 else 0.1
+    if setup.schedule == "raise":
+        return 0.02 if done < 0.6 else 1.0
     if setup.schedule == "constant":
         return 1.0
     if setup.schedule == "restarts":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Net = Literal["linear", "mlp", "cnn", "norm-cnn", "gru", "lstm", "transformer", "bag", "factors", "pairs"]
-Schedule = Literal["constant", "cosine", "restarts", "drop"]
+Schedule = Literal["constant", "cosine", "restarts", "drop", "raise"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,9 @@
-"""Twenty healthy trainings, most of which look as if they overfit to whoever looks at one thing alone."""
+"""Twenty healthy trainings, most of which look as if they overfit to whoever looks at one thing alone.
+
+And two that are not well, and do not overfit: grokking ended while the validation loss rises, which in forty times
+the steps comes down far below its beginning, and a learning rate raised so far that both losses rise. Their test
+losses rise as well; that they cannot be told is right, to name them is not.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,10 @@ HEALTHY = (
           lr=0.15, batch_size=400, steps=900, validations=50, per_example=True),
     Setup(name="grokking", data="modular", train=320, val=200, net="pairs", width=96, depth=1, lr=5e-3,
           weight_decay=1.0, batch_size=320, steps=2500),
+    Setup(name="grokking-still-rising", data="modular", train=320, val=200, net="pairs", width=128, depth=1,
+          weight_decay=1.0, batch_size=320, steps=150, validations=30),
+    Setup(name="both-losses-rise", data="teacher", train=6000, val=1000, harder=0.5, noise=0.1, width=32, lr=3e-2,
+          schedule="raise", per_example=True),
     Setup(name="validation-of-8", data="teacher", train=2000, val=8, width=32, steps=600, per_example=True),
     Setup(name="validation-of-12-noisy-labels", data="teacher", train=2000, val=12, noise=0.2, width=32, steps=600),
     Setup(name="validation-of-16-with-a-gap", data="teacher", train=500, val=16, noise=0.1, optimizer="sgd", lr=0.1,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from compared_material import audit, metric
-from groundwire.audit.comparable import basis, how, is_repeat_key, settings, why_not
+from groundwire.audit import price, returns
+from groundwire.audit.comparable import HERE, basis, how, is_repeat_key, settings, why_not
+from groundwire.audit.judge import judge
 from groundwire.audit.model import Audit, Metric
+from groundwire.audit.record import Record
 from hypothesis import given
 from hypothesis import strategies as st
+from test_healthy_runs import FALLING, audit_of, noise
 
 TOXIC = "generation.expected_max_toxicity"
 ASKED = {"prompts_sha256": "aa", "k": 4}
@@ -83,7 +90,11 @@ def test_losses_on_other_data_are_not_compared() -> None:
     assert verdict(metric("gradient.norm_p95", 1.0), metric("gradient.norm_p95", 1.0), one, other) is None
 
 
-@pytest.mark.parametrize("change", [{"fold": 1}, {"split_seed": 2}, {"num_workers": 4}, {"batch_size": 16}])
+@pytest.mark.parametrize(
+    "change",
+    [{"fold": 1}, {"split_seed": 2}, {"num_workers": 4}, {"batch_size": 16}, {"examples": 90},
+     {"batches_per_epoch": 7, "steps_per_epoch": 7}],
+)  # fmt: skip
 def test_folds_seeds_and_loaders_read_the_same_data(change: dict[str, Any]) -> None:
     one, other = metric("logged.val_loss", 1.0), metric("logged.val_loss", 1.0)
     assert verdict(one, other, audit(1), audit(2, data=change)) is None
@@ -117,6 +128,7 @@ def test_energy_and_time_are_compared_on_one_class_of_hardware(change: dict[str,
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (f"share of the time{HERE}step 28, at most 0.00073 above: 3 s, 0.02 EUR", f"share of the time{HERE}step 9"),
         (CARBON, CARBON.replace("1.3 s", "14 s")),
         ("95th percentile over 450 optimizer steps with finite gradients",
          "95th percentile over 1,450 optimizer steps with finite gradients"),
@@ -153,6 +165,42 @@ def test_what_a_method_says_of_one_run_is_left_out(one: str, other: str) -> None
 )
 def test_what_a_method_says_of_how_it_is_measured_stays(one: str, other: str) -> None:
     assert how(one) != how(other)
+
+
+class TwoSeeds:
+    """A run twice, with the noise of another seed."""
+
+    totals: ClassVar = {
+        "carbon.energy_kwh": metric("carbon.energy_kwh", 0.8),
+        "carbon.cost": metric("carbon.cost", 0.2, unit="EUR"),
+        "carbon.emissions_kg": metric("carbon.emissions_kg", 0.1),
+    }
+
+    def __init__(self, path: Path) -> None:
+        self.records = [self.record(path / str(seed), seed) for seed in (1, 2)]
+
+    def record(self, path: Path, seed: int) -> Record:
+        course = 1 + np.arange(1, 21) ** -0.5 + np.random.default_rng(seed).normal(0, 1e-3, 20)
+        audit_of(path, validation=course, loss=FALLING * noise(seed=seed))
+        return Record.open(str(path))
+
+    def measured(self, measure: Any) -> Iterator[tuple[Metric, Metric]]:
+        found = [list(measure(record, self.totals)) for record in self.records]
+        return zip(*found, strict=True)
+
+
+def test_two_seeds_of_a_run_are_compared_in_every_metric(tmp_path: Path) -> None:
+    seeds = TwoSeeds(tmp_path)
+    pairs = [pair for measure in (price.measure, returns.measure) for pair in seeds.measured(measure)]
+    values = {one.name for one, other in pairs if None not in (one.value, other.value)}
+    assert values >= {"forecast.loss_at_double", "overfitting.overtraining_steps", "overfitting.overtraining_share"}
+    assert {
+        one.name: why_not(one, audit(1), other, audit(2)) for one, other in pairs if one.name in values
+    } == dict.fromkeys(values)
+    judged = [judge(record) for record in seeds.records]
+    told = {one.name: why_not(one, judged[0], other, judged[1]) for one in judged[0].metrics
+            if not one.labels and (other := judged[1].metric(one.name)) is not None}  # fmt: skip
+    assert {name: why for name, why in told.items() if why and not name.startswith("carbon.")} == {}
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,22 @@ def test_folds_widen_the_interval_as_nadeau_and_bengio_say(release: Release, tmp
     assert any("n_test/n_train = 1/4" in note for note in folds["notes"])
 
 
+def sized(number: int, **more: Any) -> Audit:
+    """Return an audit of a run whose epoch is as long as its number says."""
+    epoch = {"examples": 80 + number, "batches_per_epoch": 10 + number, "steps_per_epoch": 10 + number}
+    return audit(number, metric("logged.val_loss", float(number)), seed=0, data=epoch | more)
+
+
+def test_folds_and_data_that_may_differ_may_make_epochs_of_other_length(release: Release, tmp_path: Path) -> None:
+    folds = write(tmp_path / "folds", *(sized(n, fold=n) for n in (1, 2)))
+    varied = write(tmp_path / "varied", *(sized(n, n=n) for n in (1, 2)))
+    for runs, options in ((folds, ()), (varied, ("--vary", "data.n"))):
+        assert row(parsed(release, *runs, *options))["groups"][0]["low"] is not None
+    unsaid = parsed(release, *write(tmp_path / "unsaid", *(sized(n, split_seed=n) for n in (1, 2))))
+    assert row(unsaid)["groups"][0]["low"] is None
+    assert any("they differ in data.examples" in note for note in unsaid["notes"])
+
+
 def test_two_runs_are_told_how_wide_their_interval_is(release: Release, tmp_path: Path) -> None:
     found = parsed(release, *write(tmp_path, *losses(1.0, 2.0)))
     assert any("reaches 8.98 standard deviations" in note and "of three 2.48" in note for note in found["notes"])
@@ -343,11 +359,19 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(
     monkeypatch.setenv("COLUMNS", str(width))
     runs = write(tmp_path, *losses(*(1 + n / 7 for n in range(40)), name="overfitting.gap"))
     out = compare(release, *runs).out
-    lines = out[out.index("each run") : out.index("No run says")].splitlines()
+    lines = out[out.index("each run") :].splitlines()
     assert sum("overfitting.gap" in line for line in lines) == 2
     assert all(len(line) <= width for line in lines if "fit here" not in line)
     assert "of 40 runs fit here: --format json has all" in out
     assert "… and 20 more runs" in out
+
+
+def test_a_digest_among_the_hyperparameters_says_which_data_it_was(release: Release, tmp_path: Path) -> None:
+    found = losses(1.0, 2.0)
+    assert "No run says" not in compare(release, *write(tmp_path / "known", *found)).out
+    for each in found:
+        each.configuration["data"] = {"batch_size": 8, "sha256sum_of": "a", "n": 5}
+    assert "No run says by a digest" in compare(release, *write(tmp_path / "unknown", *found)).out
 
 
 def test_values_are_shown_as_fine_as_they_differ(release: Release, tmp_path: Path) -> None:

@@ -215,6 +215,18 @@ def test_repeats_of_few_tokens(fitted: Fit) -> None:
     assert (many.loss.value or 0) > (free.loss.value or 9)
 
 
+def test_repeats_outside_the_runs_are_marked_and_beyond_those_tried_cannot_be_told(fitted: Fit) -> None:
+    tokens, budget = float(np.median(fitted.points.tokens)), float(np.median(fitted.points.flop))
+    inside, outside = repeated(fitted, tokens, [budget]), repeated(fitted, 1e6, [1e24])
+    assert (inside.epochs[0].outside, inside.optimal[0].outside) == ((), ())
+    assert not inside.optimal[0].cannot_tell
+    assert outside.epochs[0].outside == ("parameters", "tokens")
+    assert "parameters" in outside.optimal[0].outside
+    assert outside.optimal[0].cannot_tell
+    for found in (inside, outside):
+        assert [row.epochs for row in found.epochs if row.cannot_tell] == [64]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -71,6 +71,18 @@ def test_the_text_says_the_same(release: Release) -> None:
     assert "watch the validation loss" in done.out
 
 
+def test_epochs_beyond_those_tried_are_not_told_a_loss(release: Release) -> None:
+    options = ("--bootstrap", 100, "--unique-tokens", 1e6, "--budget", 1e24)
+    done = release.command("scaling", table(Path("points.csv")), *options)
+    last, best = (
+        next(line for line in done.out.splitlines() if start in line) for start in ("   64  ", "best use of 1")
+    )
+    for line in (last, best):
+        assert line.endswith("cannot tell: more than 44 epochs")
+    assert "parameters and tokens outside the runs" in done.out
+    assert "only if the law goes on to hold" in done.out
+
+
 @pytest.mark.slow
 def test_what_the_runs_cannot_tell_is_said(release: Release) -> None:
     path = table(Path("points.csv"), amount=12, noise=0.1)

@@ -20,16 +20,17 @@ from benchmarks.generalisation.setups import Setup
 from benchmarks.generalisation.table import Judged, course, judge_case, markdown
 
 TRAPS = """
-double-descent double-descent-still-falling grokking validation-of-8 strong-dropout strong-augmentation
-label-smoothing early-stop noisy-plateau cosine restarts repetition-that-helps underfit
+double-descent double-descent-still-falling grokking grokking-still-rising both-losses-rise validation-of-8
+strong-dropout strong-augmentation label-smoothing early-stop noisy-plateau cosine restarts
+repetition-that-helps underfit
 """
 
 
-def test_there_are_twenty_of_each_with_every_trap_and_the_report_has_seeds_of_its_own() -> None:
+def test_there_are_twenty_of_each_or_more_with_every_trap_and_the_report_has_seeds_of_its_own() -> None:
     found = cases(REPORT)
-    assert len({case.id for case in found}) == len(found) == 40 * len(REPORT)
+    assert len({case.id for case in found}) == len(found) == 42 * len(REPORT)
     kinds = [case.kind for case in cases([0])]
-    assert (kinds.count("overfit"), kinds.count("healthy")) == (20, 20)
+    assert (kinds.count("overfit"), kinds.count("healthy")) == (20, 22)
     assert set(TRAPS.split()) <= {case.setup.name for case in found if case.kind == "healthy"}
     assert not set(CALIBRATION) & set(REPORT)
 
@@ -67,6 +68,8 @@ def test_schedules_end_where_they_should() -> None:
     setup = Setup(name="x", data="teacher", train=10, steps=100, schedule="restarts")
     assert rate(setup, 25) == pytest.approx(1.0)
     assert rate(setup, 100) == pytest.approx(0.02)
+    raised = Setup(name="x", data="teacher", train=10, steps=100, schedule="raise")
+    assert (rate(raised, 59), rate(raised, 60)) == (0.02, 1.0)
 
 
 @pytest.mark.slow
