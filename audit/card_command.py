@@ -52,9 +52,7 @@ def card(
     hours_reserved: Annotated[
         float | None, typer.Option("--hours-reserved", help="For which the run had it; default: the run's time.")
     ] = None,
-    share: Annotated[
-        float | None, typer.Option("--share", help="Of the hardware it had; default: 1.")
-    ] = None,
+    share: Annotated[float | None, typer.Option("--share", help="Of the hardware it had; default: 1.")] = None,
 ) -> None:
     """Write RUN's energy, emissions and computation for a Hugging Face card, as SCI, or for the EU's form.
 

@@ -48,8 +48,8 @@ def _price(loss: Curve, energy: Curve) -> Iterator[LineChart]:
     share = 1 - float(np.interp(best.step, [0, *step], [0.0, *spent])) / float(spent[-1])
     yield line_chart(
         title="Validation loss, and the energy spent on it",
-        caption=f"After step {best.step:,} the validation loss was the same, at most {number(best.within)}, or"
-        f" higher; {share:.0%} of the energy was spent after it.",
+        caption=f"After step {best.step:,} the validation loss fell by at most {number(best.within)};"
+        f" {share:.0%} of the energy was spent after it.",
         plans=[
             PanelPlan(title="loss", lines=[Line(label="validation", step=loss.step, value=loss.value, look=1)]),
             PanelPlan(title=energy.unit, lines=[Line(label="energy", step=step, value=spent, look=2)], height=70.0),
