@@ -11,7 +11,7 @@ from typing import Any
 from . import registry
 from .escape import visible
 from .extending import profile_text
-from .model import EDITIONS, Audit, Metric
+from .model import EDITIONS, Audit, Metric, Quality, RunKind
 from .registry import LOGGED_PREFIX
 
 ROOM = 0.02  # how much worse than this run the next may be
@@ -43,7 +43,14 @@ def policy_text(audit: Audit, profile: str = PROFILE) -> str:
     head += LOCKED.format(profile=profile) if locked else ""
     own = [_quality(audit), _energy(audit)]
     theirs = [] if locked else [_of_profile(audit, name, table) for name, table in demanded["limits"].items()]
-    return head + "".join(f"\n{block}" for block in [*own, *theirs] if block)
+    blocks = [block for block in [*own, *theirs] if block]
+    if not locked and not any(_decides(block) for block in blocks):
+        blocks.append(_block("finished", "gradient.nonfinite_steps", maximum=0, note="no step may break"))
+    return head + "".join(f"\n{block}" for block in blocks)
+
+
+def _decides(block: str) -> bool:
+    return not block.startswith("#") and WARN not in block.splitlines()
 
 
 def _of_profile(audit: Audit, name: str, table: Mapping[str, Any]) -> str:
@@ -56,9 +63,14 @@ def _of_profile(audit: Audit, name: str, table: Mapping[str, Any]) -> str:
         name, metric, maximum=table.get("max"), minimum=table.get("min"), note=note,
         level="warn" if weak else table.get("level", "error"),
     )  # fmt: skip
-    if name in ALWAYS or _value(audit, metric) is not None:
+    training = audit.run.kind is RunKind.TRAINING
+    if (name in ALWAYS and training) or (found is not None and _is_measured(found)):
         return block
     return "# Not measured by this run:\n" + "".join(f"# {line}\n" for line in block.splitlines())
+
+
+def _is_measured(metric: Metric) -> bool:
+    return metric.value is not None and metric.quality is not Quality.UNKNOWN
 
 
 def _energy(audit: Audit) -> str:

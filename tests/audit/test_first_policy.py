@@ -66,7 +66,7 @@ def test_a_run_meets_its_own_quality_limit_whatever_it_logs(name: str, run: str,
     found = audit(logged, metric(TOXIC, 0.5, scorer=scorer), id=run)
     document = tomllib.loads(policy_text(found))
     assert set(document) == {"schema", "rules", "limits"}  # no name wrote a key of its own
-    assert set(document["limits"]) <= {"quality", "toxicity", "nonfinite"}
+    assert set(document["limits"]) <= {"quality", "toxicity", "nonfinite", "finished"}
     verdict = decide(found, parse_policy(document, "policy.toml"))
     assert [limit.outcome for limit in verdict.limits if limit.id == "quality"] in ([], ["pass"])
 
