@@ -58,7 +58,7 @@ METRICS: tuple[Quantity, ...] = (
     Quantity(name="carbon.cost", unit="", family="carbon", run_level=True,
              meaning="Price of that energy with PUE, in the currency that was declared"),
     Quantity(name="carbon.duration_s", unit="s", family="carbon", run_level=True,
-             meaning="Seconds that the energy meter ran"),
+             meaning="Seconds that the energy covers"),
     Quantity(name="carbon.facility_energy_kwh", unit="kWh", family="carbon", run_level=True,
              meaning="Energy of the run with what the data centre adds for it: energy times PUE"),
     Quantity(name="carbon.intensity", unit="kg/kWh", family="carbon", run_level=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .meter import Reading
+from .account import Reading
 from .phases import PHASES, TRAINING, Phases
 
 

@@ -12,7 +12,7 @@ from ..audit.energy_forecast import BAND, TooEarlyError, energy_forecast
 Action = Literal["warn", "stop"]
 ACTIONS = ("warn", "stop")
 UNITS = {"max_energy_kwh": "kWh", "max_emissions_kg": "kg CO2e"}
-FORECASTS, APART = 10, 1.5  # how many, and the factor of steps between them
+APART = 1.5  # factor of the steps between two forecasts
 Spent = Mapping[str, float | None]
 
 
@@ -60,28 +60,30 @@ class Course:
     """What an attempt has consumed at each reading, and what it will have at its last step.
 
     Args:
+        first: Steps that were taken before it.
         last: Its last step; None where that is not known.
+        validates: Whether it validates: nothing is told before it has.
     """
 
-    def __init__(self, last: int | None) -> None:
-        self._last = last
+    def __init__(self, first: int, last: int | None, *, validates: bool) -> None:
+        self._first, self._last, self._validates = first, last, validates
         self._points: list[tuple[int, float, float]] = []
-        self._made, self._next = 0, 0.0
+        self._next = float(first)
 
     def add(self, step: int, training_kwh: float, other_kwh: float) -> None:
         """Take what a reading told."""
         self._points.append((step, training_kwh, other_kwh))
 
     def forecast(self) -> dict[str, Any] | None:
-        """Return a forecast, in words of JSON, when one is due and can be made: ever rarer, ten at most."""
-        step = self._points[-1][0]
-        if self._last is None or self._made >= FORECASTS or step < self._next:
+        """Return a forecast, in words of JSON, when one is due and can be made: ever rarer."""
+        step, _, others = self._points[-1]
+        if self._last is None or step < self._next or (self._validates and not others):
             return None
         try:
-            found = energy_forecast(*zip(*self._points, strict=True), last=self._last)
+            found = energy_forecast(*zip(*self._points, strict=True), last=self._last, first=self._first)
         except TooEarlyError:
             return None
-        self._made, self._next = self._made + 1, APART * step
+        self._next = self._first + APART * (step - self._first)
         told = {"value": found.kwh, "low": found.low, "high": found.high, "confidence": BAND}
         return {"at_step": step, "for_step": self._last, **told}
 

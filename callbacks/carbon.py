@@ -14,10 +14,11 @@ from ..audit.errors import UsageError
 from ..audit.hourly import Hours, read_hours
 from ..audit.ledger import KINDS, spent_before
 from ..audit.series import Rows
+from .account import Reading
 from .agreement import Agreement
 from .attribution import Attribution
 from .budget import Action, Budget, Course
-from .meter import Meter, Reading
+from .meter import Meter
 from .monitor import Monitor, MonitorError, guarded
 from .phases import TRAINING
 from .tariff import Place, Tariff, positive
@@ -133,7 +134,8 @@ class CarbonMonitor(Monitor):
         if self.hours is not None:
             self._facts["hourly_intensity"] = self.hours.fact(datetime.now(UTC))
         self._nodes, self._before = trainer.num_nodes, self._spent_before()
-        self._step, self._course = trainer.global_step, Course(_last_step(trainer))
+        self._step = trainer.global_step
+        self._course = Course(self._step, _last_step(trainer), validates=trainer.enable_validation)
         self._met, self._told, self._noted_at = False, False, -math.inf
         self._last: Reading | None = None
         look_up = self.locate and not self.place.known

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .budget import is_number
-from .meter import countries
+from .grid import cloud_regions, countries, regions
 
 MOST_PUE, MOST_INTENSITY, MOST_WUE = 5.0, 3.0, 100.0  # beyond, a figure has another unit
+REGIONAL = ("USA", "CAN")  # countries of whose parts codecarbon has figures by name
 YEAR_S = 365.25 * 24 * 3600
 
 
@@ -33,6 +34,10 @@ class Place:
         if (self.cloud_provider is None) != (self.cloud_region is None):
             told = f"{self.cloud_provider!r} and {self.cloud_region!r}"
             raise ValueError(f"cloud_provider and cloud_region belong together, got {told}")
+        if self.cloud_provider is not None and self.country_iso_code is None:
+            _require_region("cloud_region", self.cloud_region, cloud_regions(self.cloud_provider))
+        if self.region is not None and self.country_iso_code in REGIONAL:
+            _require_region("region", self.region.lower(), regions(self.country_iso_code))
 
     @property
     def options(self) -> dict[str, str]:
@@ -43,7 +48,7 @@ class Place:
     @property
     def known(self) -> bool:
         """Whether a place is named, here or in codecarbon's configuration."""
-        return bool(self.options) or "country_iso_code" in _configuration()
+        return bool(self.options) or bool({"country_iso_code", "cloud_region"} & _configuration().keys())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +80,7 @@ class Tariff:
     def facts(self) -> dict[str, Any]:
         """Return what was declared here, PUE and WUE else in codecarbon's configuration."""
         configured = _configuration()
-        pue, wue = _configured(configured, "pue", MOST_PUE), _configured(configured, "wue", MOST_WUE)
+        pue, wue = _configured(configured, "pue", 1, MOST_PUE), _configured(configured, "wue", 0, MOST_WUE)
         found: dict[str, Any] = {
             "pue": pue if self.pue is None else self.pue,
             "wue": wue if self.wue is None else self.wue,
@@ -113,13 +118,24 @@ def _configuration() -> Mapping[str, str]:
     return found
 
 
-def _configured(configured: Mapping[str, str], name: str, most: float) -> float | None:
+def _configured(configured: Mapping[str, str], name: str, least: float, most: float) -> float | None:
     """Return a number in codecarbon's configuration; None where there is none that means something."""
     try:
         found = float(configured[name])
     except (KeyError, ValueError):
         return None
-    return found if 0 < found <= most else None
+    return found if least <= found <= most else None
+
+
+def _require_region(option: str, given: str | None, known: list[str]) -> None:
+    """Refuse a region that codecarbon has no figures of; where it is not installed, nobody knows."""
+    if known and given not in known:
+        near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.4)
+        hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(known[:5])} …"
+        raise ValueError(
+            f"{option} must be one that codecarbon has figures of, or give intensity_kg_per_kwh, got"
+            f" {given!r}; {hint}"
+        )
 
 
 def _country(code: Any) -> str | None:

@@ -104,14 +104,22 @@ def test_a_steady_run_is_forecast_with_its_validations() -> None:
     assert found.low == pytest.approx(found.high)
 
 
-@given(st.integers(0, 999), st.floats(0, 0.3))
-def test_the_band_of_a_noisy_run_holds_what_it_comes_to(seed: int, noise: float) -> None:
-    rng = np.random.default_rng(seed)
-    rates = rng.normal(1, noise, 400).clip(0.1)
-    steps, total = np.arange(1, 401), np.cumsum(rates)
-    found = energy_forecast(steps[:100].tolist(), total[:100].tolist(), [0.0] * 100, last=400)
-    assert found.low <= found.kwh <= found.high
-    assert found.low * 0.98 <= total[-1] <= found.high * 1.02 + 1e-6
+def test_the_band_of_a_noisy_run_holds_what_it_comes_to_in_four_of_five() -> None:
+    rng, held, widths = np.random.default_rng(5), 0, []
+    for _ in range(300):
+        total = np.cumsum(rng.normal(1, 0.2, 400).clip(0.1))
+        found = energy_forecast(list(range(1, 101)), total[:100].tolist(), [0.0] * 100, last=400)
+        held += found.low <= total[-1] <= found.high
+        widths.append((found.high - found.low) / total[-1])
+    assert 0.74 <= held / 300 <= 0.9
+    assert np.median(widths) < 0.1
+
+
+def test_a_trend_is_carried_on() -> None:
+    rates = np.linspace(1, 1.3, 400)
+    total = np.cumsum(rates)
+    found = energy_forecast(list(range(1, 201)), total[:200].tolist(), [0.0] * 200, last=400)
+    assert found.low <= total[-1] <= found.high
 
 
 @pytest.mark.parametrize(("steps", "last"), [([1, 2, 3], 100), ([5] * 20, 100), (list(range(20)), 19)])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import lightning as L
 import pytest
 from groundwire.callbacks import carbon, purse
-from groundwire.callbacks.meter import Reading
+from groundwire.callbacks.account import Reading
 
 
 class QuickMeter:

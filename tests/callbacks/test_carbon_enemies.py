@@ -23,7 +23,8 @@ from groundwire.audit.model import Quality
 from groundwire.audit.record import Record
 from groundwire.audit.runfile import Attempt, RunFile, now
 from groundwire.callbacks import CarbonMonitor, carbon
-from groundwire.callbacks.meter import LEAST_S, Account, Meter, Reading
+from groundwire.callbacks.account import Account, Reading
+from groundwire.callbacks.meter import LEAST_S, Meter
 from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 
 RAM_W = 3600.0  # so that an hour's energy is known, whatever the machine

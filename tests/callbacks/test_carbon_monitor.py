@@ -15,7 +15,7 @@ import lightning as L
 import pytest
 from groundwire.audit.record import Record
 from groundwire.callbacks import AuditCallback, CarbonMonitor, carbon
-from groundwire.callbacks.meter import Reading
+from groundwire.callbacks.account import Reading
 from material import Classifier, audit_of, fit, metrics_of, monitors_of, trainer
 
 HOUR = 3600.0
@@ -257,6 +257,8 @@ def test_a_kill_leaves_a_reading_behind(tmp_path: Path) -> None:
         ({"country_iso_code": "France"}, r"nearest: FRA"),
         ({"country_iso_code": "DUE"}, r"nearest: .*DEU"),
         ({"cloud_provider": "aws"}, "cloud_provider"),
+        ({"cloud_provider": "gcp", "cloud_region": "europe-west99"}, "cloud_region must be one .*nearest: europe-west"),
+        ({"country_iso_code": "USA", "region": "califrnia"}, "region must be one .*nearest: california"),
         ({"pue": 0.5}, "pue must be a number between 1 and 5"),
         ({"pue": 120}, "pue"),
         ({"pue": float("nan")}, "pue"),

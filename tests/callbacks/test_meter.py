@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from groundwire.callbacks import locating, meter
+from groundwire.callbacks import account as accounts
+from groundwire.callbacks import locating
+from groundwire.callbacks.account import Account, MeterError, Reading, provenance
 from groundwire.callbacks.attribution import Attribution
 from groundwire.callbacks.locating import locate
-from groundwire.callbacks.meter import Account, Meter, MeterError, Reading, provenance
+from groundwire.callbacks.meter import Meter
 from groundwire.callbacks.phases import Phases
 
 
@@ -56,8 +58,8 @@ def test_provenance_is_that_of_each_component(hardware: list[Any], forced: Any, 
 
 def test_a_sleep_costs_no_modelled_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, busy = [100.0], [5.0]
-    monkeypatch.setattr(meter.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(meter.time, "process_time", lambda: busy[0])
+    monkeypatch.setattr(accounts.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(accounts.time, "process_time", lambda: busy[0])
     account = Account(period_s=10)
     account.provenance = {"cpu": "load-model", "gpu": "counter"}
     clock[0], busy[0] = 110.0, 14.0
