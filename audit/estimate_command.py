@@ -11,7 +11,7 @@ from .options import Listing
 
 
 def _amount(text: str | float) -> float:
-    from .estimating import amount
+    from .estimation.text import amount
 
     return amount(str(text))
 
@@ -51,13 +51,13 @@ def estimate(
     With --from, what an earlier run measured (model size, device, utilisation, power) stands in for assumptions.
     """
     options = {name: value for name, value in locals().items() if name not in ("run", "chosen")}
-    from .estimate import estimate as found_for
-    from .estimate_asked import Asked
-    from .estimating import estimated_json, estimated_text
+    from .estimation import Asked
+    from .estimation import estimate as found_for
+    from .estimation.text import estimated_json, estimated_text
 
     measured = None
     if run is not None:
-        from .estimate_runs import measured_in
+        from .estimation.runs import measured_in
 
         measured = measured_in(run)
     found = found_for(Asked(measured=measured, **options))

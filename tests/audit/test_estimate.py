@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from groundwire.audit.errors import RecordError, UsageError
-from groundwire.audit.estimate import Estimate, estimate
-from groundwire.audit.estimate_asked import Asked
-from groundwire.audit.estimate_ranges import MFU, Provenance, Range
-from groundwire.audit.estimate_runs import measured_in
+from groundwire.audit.estimation import Estimate, estimate
+from groundwire.audit.estimation.asked import Asked
+from groundwire.audit.estimation.ranges import MFU, Provenance, Range
+from groundwire.audit.estimation.runs import measured_in
 from groundwire.audit.model import Audit, Metric, Quality, Run, RunStatus, dump
 from hypothesis import given
 from hypothesis import strategies as st
@@ -279,6 +279,6 @@ def test_an_audit_that_was_changed_is_no_ground(tmp_path: Path) -> None:
 
 def test_importing_it_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'codecarbon', 'pandas', 'numpy', 'pydantic'}"
-    code = f"import sys, groundwire.audit.estimate; print({heavy} & set(sys.modules))"
+    code = f"import sys, groundwire.audit.estimation; print({heavy} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "set()"

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import pytest
 import typer
 from groundwire.audit.errors import GroundwireError, UsageError
-from groundwire.audit.estimate import estimate as found_for
-from groundwire.audit.estimate_asked import Asked
 from groundwire.audit.estimate_command import estimate
-from groundwire.audit.estimating import WIDTH, amount, estimated_json, estimated_text
+from groundwire.audit.estimation import estimate as found_for
+from groundwire.audit.estimation.asked import Asked
+from groundwire.audit.estimation.text import WIDTH, amount, estimated_json, estimated_text
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner

@@ -8,11 +8,11 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from .errors import UsageError
-from .escape import visible
-from .estimate import Estimate
-from .estimate_ranges import Assumption, Range
-from .formats import duration, number
+from ..errors import UsageError
+from ..escape import visible
+from ..formats import duration, number
+from .ranges import Assumption, Range
+from .total import Estimate
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 WIDTH = 118

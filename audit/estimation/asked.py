@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .errors import UsageError
-from .estimate_ranges import Provenance
+from ..errors import UsageError
+from .ranges import Provenance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

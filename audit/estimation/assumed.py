@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .errors import UsageError
-from .estimate_asked import Asked, Measured
-from .estimate_ranges import DEVICE_SHARE, HOST_SHARE, LIFETIME, MFU, PUE, Assumption, Provenance, Range, given
-from .hardware import Device, device_named, intensity_of, nearest_devices
+from ..errors import UsageError
+from ..hardware import Device, device_named, intensity_of, nearest_devices
+from .asked import Asked, Measured
+from .ranges import DEVICE_SHARE, HOST_SHARE, LIFETIME, MFU, PUE, Assumption, Provenance, Range, given
 
 
 def device_of(asked: Asked) -> tuple[Device | None, str, str]:

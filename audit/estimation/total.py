@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .errors import UsageError
-from .estimate_asked import Asked
-from .estimate_assumed import declared_in, device_of, grid_of, lifetime_of, mfu_of, peak_of, power_of, pue_of
-from .estimate_ranges import Assumption, Range
-from .hardware import Device
+from ..errors import UsageError
+from ..hardware import Device
+from .asked import Asked
+from .assumed import declared_in, device_of, grid_of, lifetime_of, mfu_of, peak_of, power_of, pue_of
+from .ranges import Assumption, Range
 
 HOURS_A_YEAR = 8766
 _NO_ENERGY = "unknown: the energy is not known"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import RecordError
-from .estimate_asked import Measured
-from .estimate_ranges import Provenance
-from .hardware import dtype_of
-from .load import load_audit
-from .model import Audit, Metric, Quality
+from ..errors import RecordError
+from ..hardware import dtype_of
+from ..load import load_audit
+from ..model import Audit, Metric, Quality
+from .asked import Measured
+from .ranges import Provenance
 
 
 def measured_in(run: str) -> Measured:
