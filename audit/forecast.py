@@ -6,13 +6,16 @@ the sum of the rates so far and S2 the annealing area: the decreases of the rate
 with a weight that fades as λ^k, λ = 0.999. A forecast then is for the same schedule stretched to more steps. How they
 are fitted stands in `curvefit.py`.
 
-No real curve is a power law from its first step on. So the law is fitted three times where there are points enough,
-to what came after a twentieth, a quarter and a half of the run, and the draws are put together: where the fits
-differ, the interval holds all of them.
+No real curve is a power law from its first step on, and not every one becomes one. So three laws are fitted: the
+power law, one whose time began as long before the run as the run has lasted, and, where the learning rate stays, an
+exponential. Each is fitted three times where there are points enough, to what came after a twentieth, a quarter and a
+half of the run. Of each part the laws are kept that explain it nearly as well as the best of them, and the draws are
+put together: where the fits differ, the interval holds all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 
 from .beststep import FEWEST as ENOUGH
 from .beststep import risen
-from .curvefit import fit, share_of
+from .curvefit import MOST, fit, share_of
 from .schedule_area import Schedule
 
 Floats = NDArray[np.float64]
@@ -32,6 +35,34 @@ LATE = 8  # points that a fit of a later part takes
 WIDEST = 0.20  # of the forecast loss, that either end of its interval may be away
 REACH = 2.0  # times the steps so far: no forecast goes further
 CONFIDENCE = 0.95
+AS_LIKELY = 2.0  # log-likelihood that a law may lie below the best: of one parameter, the 95 % interval of its ratio
+DRAWS = 12_000  # of all fits together, at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Law:
+    """L∞ + a·u^−b, where u is a function of the time in units of the run so far; or S1 in the place of the time.
+
+    Attributes:
+        constant: The law in words where the rate is constant; T is the steps so far.
+        annealed: Where the rate has come down, S is S1 so far; None where it then is not fitted.
+        time: Returns u, positive and ascending.
+    """
+
+    constant: str
+    annealed: str | None
+    time: Callable[[Floats], Floats]
+
+
+LAWS = (
+    Law(constant="power law L∞ + a·t^−b", annealed="annealing law L0 + A·S1^−α − C·S2", time=lambda x: x),
+    Law(
+        constant="shifted power law L∞ + a·(t + T)^−b",
+        annealed="shifted annealing law L0 + A·(S1 + S)^−α − C·S2",
+        time=lambda x: x + 1,
+    ),
+    Law(constant="exponential L∞ + a·e^(−b·t/T)", annealed=None, time=np.exp),
+)
 
 
 class RefusedError(Exception):
@@ -55,6 +86,7 @@ class Forecast:
         schedule: The learning rate so far.
         end: Step of the last point.
         points: How many points were fitted.
+        kind: Place of a draw's law in `LAWS`, shape [draws].
         first: S1 at the first point that a draw was fitted to, shape [draws].
         last: S1 at the last point.
         alpha: Exponents, shape [draws].
@@ -66,6 +98,7 @@ class Forecast:
     schedule: Schedule
     end: int
     points: int
+    kind: NDArray[np.int64]
     first: Floats
     last: float
     alpha: Floats
@@ -75,8 +108,9 @@ class Forecast:
 
     @property
     def law(self) -> str:
-        """The law in words."""
-        return "annealing law L0 + A·S1^−α − C·S2" if self.schedule.decays else "power law L∞ + a·t^−b"
+        """The laws in words."""
+        laws = [LAWS[place] for place in np.unique(self.kind)]
+        return " or ".join((self.schedule.decays and law.annealed) or law.constant for law in laws)
 
     def curves(self, factors: Floats) -> Floats:
         """Return the losses without noise after `factors` times the steps so far; shape [draws, n].
@@ -84,7 +118,11 @@ class Forecast:
         Factors up to 1 look back on this run, those above stretch its schedule.
         """
         s1, s2 = self.schedule.ahead(self.end, factors)
-        share = share_of(s1[None, :], self.first[:, None], self.last, self.alpha[:, None])
+        share = np.empty((self.kind.size, s1.size))
+        for place in np.unique(self.kind):
+            rows, time = self.kind == place, LAWS[place].time
+            first, last = time(self.first[rows] / self.last), float(time(np.ones(1))[0])
+            share[rows] = share_of(time(s1 / self.last)[None, :], first[:, None], last, self.alpha[rows, None])
         curve = self.ends[:, :1] * (1 - share) + self.ends[:, 1:] * share
         return np.asarray(curve - self.annealing[:, None] * s2[None, :])
 
@@ -178,31 +216,43 @@ def forecast(step: NDArray[np.int64], loss: Floats, schedule: Schedule) -> Forec
     step, loss = step[kept].astype(np.float64), loss[kept].astype(np.float64)
     parts = [step >= start * step[-1] for start in STARTS]
     parts = [parts[0] if parts[0].sum() >= LATE else step > 0, *(part for part in parts[1:] if part.sum() >= LATE)]
-    return _joined([_part(step[part], loss[part], schedule) for part in parts])
+    return _joined([one for part in parts for one in _part(step[part], loss[part], schedule)])
 
 
-def _part(step: Floats, loss: Floats, schedule: Schedule) -> Forecast:
-    """Return the forecast that a part of the run allows."""
+def _part(step: Floats, loss: Floats, schedule: Schedule) -> list[Forecast]:
+    """Return the forecasts that a part of the run allows, one for each law that explains it nearly as well as any."""
     s1, s2 = schedule.areas(step)
-    found = fit(loss, step, s1, s2 if schedule.decays else None)
-    if found is None:
+    area = s2 if schedule.decays else None
+    fits = [
+        (place, fit(loss, step, law.time(s1 / s1[-1]), area))
+        for place, law in enumerate(LAWS)
+        if law.annealed or not schedule.decays
+    ]
+    found = [(place, one) for place, one in fits if one is not None]
+    if not found:
         raise RefusedError("the loss does not fall as a learning curve does")
-    return Forecast(
-        schedule=schedule,
-        end=int(step[-1]),
-        points=step.size,
-        first=np.full(found.alpha.size, s1[0]),
-        last=float(s1[-1]),
-        alpha=found.alpha,
-        ends=found.ends,
-        annealing=found.annealing,
-        sigma=found.sigma,
-    )
+    worse = min(step.size, MOST) * np.log([float(np.median(one.sigma)) for _, one in found])
+    return [
+        Forecast(
+            schedule=schedule,
+            end=int(step[-1]),
+            points=step.size,
+            kind=np.full(one.alpha.size, place),
+            first=np.full(one.alpha.size, s1[0]),
+            last=float(s1[-1]),
+            alpha=one.alpha,
+            ends=one.ends,
+            annealing=one.annealing,
+            sigma=one.sigma,
+        )
+        for (place, one), away in zip(found, worse - worse.min(), strict=True)
+        if away <= AS_LIKELY
+    ]
 
 
 def _joined(found: list[Forecast]) -> Forecast:
     """Return the draws of several fits as one: where they differ, the interval holds all of them."""
-    names = ("first", "alpha", "ends", "annealing", "sigma")
-    least = min(one.alpha.size for one in found)
+    names = ("kind", "first", "alpha", "ends", "annealing", "sigma")
+    least = min(DRAWS // len(found), *(one.alpha.size for one in found))
     draws: dict[str, Any] = {name: np.concatenate([getattr(one, name)[:least] for one in found]) for name in names}
     return replace(found[0], **draws)

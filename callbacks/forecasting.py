@@ -16,7 +16,7 @@ from .purse import PROBES
 
 MOST = 20  # forecasts a run
 APART = 1.25  # factor of the steps between two of them
-COST_S = 0.05  # what a forecast takes
+COST_S = 0.1  # what a forecast takes
 TWICE = 2  # how far ahead, in steps so far
 TABLE, LOSS = "overfitting", "overfitting.val_loss"
 
@@ -24,7 +24,7 @@ TABLE, LOSS = "overfitting", "overfitting.val_loss"
 class ForecastMonitor(Monitor):
     """Forecast, now and then after a validation, the validation loss after as many steps again.
 
-    A power law is fitted to the validation losses so far, as `OverfittingMonitor` records them, at the learning rate
+    A power law, a shifted one and an exponential are fitted to the validation losses so far, as `OverfittingMonitor` records them, at the learning rate
     of now; a forecast is made after at least five, at most twenty times, ever rarer, and not once the rate has come
     down. When the run ends, each is scored by what happened, where the rate stayed as it was. Needs
     `OverfittingMonitor` before it on the same trainer.

@@ -10,10 +10,10 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from groundwire.callbacks import AuditCallback
@@ -23,6 +23,8 @@ from .cases import Case, plan_of
 from .plan import quiet
 
 FOLDER = Path("runs/faults")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 DONE = "done.json"  # written last: without it a case is trained again
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,9 @@ def train_all(cases: Sequence[Case], folder: Path, jobs: int) -> list[Case]:
     return waiting
 
 
-def each(work: Any, cases: Iterable[Case], folder: Path, jobs: int, title: str) -> Iterator[tuple[Case, Any]]:
+def each(
+    work: Callable[[Item, Path], Found], cases: Iterable[Item], folder: Path, jobs: int, title: str
+) -> Iterator[tuple[Item, Found]]:
     """Yield each case with what `work` makes of it, in the order in which they are finished."""
     waiting = list(cases)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

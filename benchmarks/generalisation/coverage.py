@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from groundwire.callbacks.sample import Sample, spread
+from groundwire.callbacks.sample import FEWEST, Sample, spread
 
 from ..simulation.samples import Share
 
 TRAIN_MEAN, VAL_MEAN = 0.3, 0.8
 PROBE = 8  # batches that the monitor keeps by default
+FEW = 4  # batches of the rows whose examples are known
 SIZES = (8, 16, 32, 64, 256, 2048)  # examples
 BATCHES = ((2, 8), (4, 8), (8, 8), (8, 32), (32, 32))  # of validation: how many, and how large
 SHAPES = {"mild": 2.0, "strong": 0.5}  # of the gamma distribution: skewness 1.4 and 2.8
@@ -74,8 +75,10 @@ def measure(repeats: int) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for size in SIZES:
         train = min(size, PROBE * 32)
-        found = [simulate((1, size), (1, train), s, examples=True, repeats=repeats) for s in SHAPES.values()]
-        yield _row("over examples", f"{size} examples", f"{train} examples", found)
+        parts = ((FEW, size // FEW), (FEW, train // FEW))
+        found = [simulate(*parts, s, examples=True, repeats=repeats) for s in SHAPES.values()]
+        kind = "over examples" if size >= FEWEST else f"over {FEW} batches of the examples"
+        yield _row(kind, f"{size} examples", f"{train} examples", found)
     for number, size in BATCHES:
         found = [simulate((number, size), (PROBE, size), s, examples=False, repeats=repeats) for s in SHAPES.values()]
         yield _row("over batches", f"{number} × {size}", f"{PROBE} × {size}", found)

@@ -26,7 +26,7 @@ from ..faults.running import each
 from . import setups_leaking, setups_repeated, setups_returns, setups_underfit, setups_unstable
 from .data import Data
 from .models import Small
-from .running import DONE, Truth, _arranged, _batch, _pretrain
+from .running import DONE, Truth, arranged, batch_of, pretrain
 from .trials import Proof, Trial
 from .truths import MEASURES, Told
 
@@ -57,7 +57,7 @@ def train(proof: Proof, folder: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     L.seed_everything(proof.seed, verbose=False)
-    data = _arranged(trial.setup, proof.seed)
+    data = arranged(trial.setup, proof.seed)
     if trial.arrange is not None:
         data = trial.arrange(data, torch.Generator().manual_seed(proof.seed))
     truth = _fit(trial, data, proof.seed, [_audit(trial, data, place)])
@@ -84,7 +84,7 @@ def _fit(trial: Trial, data: Data, seed: int, callbacks: list[L.Callback]) -> Tr
     setup, truth = trial.setup, Truth(data.test)
     module = Small(setup, data)
     if setup.pretrained:
-        _pretrain(module, setup, seed)
+        pretrain(module, setup, seed)
     if trial.change is not None:
         trial.change(module, data)
     callbacks = [*callbacks, truth]
@@ -99,7 +99,7 @@ def _fit(trial: Trial, data: Data, seed: int, callbacks: list[L.Callback]) -> Tr
     )  # fmt: skip
     loaders = (
         loader(data.train, setup.batch_size, shuffle=True),
-        loader(data.val, _batch(setup), shuffle=trial.drawn_anew),
+        loader(data.val, batch_of(setup), shuffle=trial.drawn_anew),
     )
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

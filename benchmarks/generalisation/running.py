@@ -92,10 +92,10 @@ def fit(case: Case, place: Path) -> Truth:
     """Train."""
     setup = case.setup
     L.seed_everything(case.seed, verbose=False)
-    data = _arranged(setup, case.seed)
+    data = arranged(setup, case.seed)
     module = Small(setup, data)
     if setup.pretrained:
-        _pretrain(module, setup, case.seed)
+        pretrain(module, setup, case.seed)
     truth = Truth(data.test)
     # What is found must not depend on how fast the machine is: runs this short get all samples.
     audit = AuditCallback(carbon=None, generation=None, report=False, dirpath=place, overhead_budget=1.0)
@@ -107,16 +107,16 @@ def fit(case: Case, place: Path) -> Truth:
     )  # fmt: skip
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(module, loader(data.train, setup.batch_size, shuffle=True), loader(data.val, _batch(setup)))
+        trainer.fit(module, loader(data.train, setup.batch_size, shuffle=True), loader(data.val, batch_of(setup)))
     return truth
 
 
-def _batch(setup: Setup) -> int:
+def batch_of(setup: Setup) -> int:
     """Return the size of validation batches: at least four of them, without which an interval means little."""
     return max(2, min(64, setup.val // 4))
 
 
-def _arranged(setup: Setup, seed: int) -> Data:
+def arranged(setup: Setup, seed: int) -> Data:
     data = load(setup.data, seed, train=setup.train, val=setup.val, noise=setup.noise)
     draw = torch.Generator().manual_seed(seed)
     if setup.harder:
@@ -131,7 +131,7 @@ def _arranged(setup: Setup, seed: int) -> Data:
     return data
 
 
-def _pretrain(module: Small, setup: Setup, seed: int) -> None:
+def pretrain(module: Small, setup: Setup, seed: int) -> None:
     """Teach the module another task of the same kind."""
     inputs, targets = load(setup.data, seed + 1000, train=2000, val=1, noise=0.0).train
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)

@@ -348,13 +348,18 @@ def gaps(gap: Any, half: float, /, **more: Any) -> Case:
     return case(**(ends | more))
 
 
+def wavering(val: Any, train: Any, **more: Any) -> Case:
+    """Return a run with both losses at each validation."""
+    return case(overfitting__val_loss=val, overfitting__train_loss=train, **more)
+
+
 BAD |= {
     "underfitting": lambda: gaps(
         0.01, 0.02, overfitting__train_loss=np.full(40, 2.2), train__loss=2.2 + np.exp(-EVERY / 50),
         configuration={"optimizer": {"weight_decay": 0.1, "count": 1}, "model": {"dropout": 0.4, "width": 32}},
     ),
     "train-validation-leakage": lambda: gaps(-0.3, 0.1, overfitting__train_loss=np.full(40, 1.0), events=PROBED),
-    "unstable-validation": lambda: gaps(0.1, 0.05, overfitting__val_loss=WAVERING),
+    "unstable-validation": lambda: wavering(WAVERING, WAVERING - 0.1),
     "data-constrained-repetition": lambda: gaps(
         MEMORISING, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=SHORT_BATCHES
     ),
@@ -364,6 +369,8 @@ GOOD |= {
         lambda: gaps(0.01, 0.02, overfitting__train_loss=np.full(40, 0.6)),
         # Still falling.
         lambda: gaps(0.01, 0.02, overfitting__train_loss=np.linspace(2.4, 2.0, 40)),
+        # It does not stand still: it gets worse, as where the learning rate is too high.
+        lambda: gaps(0.01, 0.02, overfitting__train_loss=np.linspace(1.8, 2.2, 40)),
         # A gap: what it has learned, it has learned by heart.
         lambda: gaps(1.0, 0.02, overfitting__train_loss=np.full(40, 2.2)),
     ],
@@ -373,8 +380,11 @@ GOOD |= {
         lambda: gaps(-0.03, 0.01, overfitting__train_loss=np.full(40, 1.0), events=PROBED),  # surely, and little
     ],
     "unstable-validation": [
-        lambda: gaps(0.1, 0.05, overfitting__val_loss=PLATEAU),
-        lambda: gaps(0.1, 2.0, overfitting__val_loss=WAVERING),  # a tiny validation set
+        lambda: wavering(PLATEAU, PLATEAU - 0.1),
+        lambda: wavering(WAVERING, PLATEAU - 0.1),  # a tiny validation set, or one that is drawn anew
+        lambda: wavering(PLATEAU, WAVERING - 0.1),
+        lambda: wavering(0.98 + 0.02 * WAVERING, 0.88 + 0.02 * WAVERING),  # by less than counts
+        lambda: wavering(0.02 * WAVERING, 0.02 * WAVERING),  # of a loss that has almost gone
     ],
     "data-constrained-repetition": [
         lambda: gaps(MEMORISING, 0.1, overfitting__val_loss=PLATEAU, data__batch_size=THREE_EPOCHS),

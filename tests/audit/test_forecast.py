@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from groundwire.audit.charts import LineChart
 from groundwire.audit.curves import Reader
-from groundwire.audit.forecast import REACH, Forecast, RefusedError, forecast
+from groundwire.audit.forecast import LAWS, REACH, Forecast, RefusedError, forecast
 from groundwire.audit.forecastcharts import outlook
 from groundwire.audit.returns import forecast_of, losses, scored
 from groundwire.audit.schedule_area import Schedule
@@ -58,11 +58,36 @@ def test_the_next_per_cent_costs_what_the_law_says() -> None:
     assert found.value == pytest.approx(truth, rel=0.2)
 
 
+def test_the_next_per_cent_of_an_exponential_is_held() -> None:
+    def course(x: Any) -> Any:
+        return 2 + np.exp(-1.5 * np.asarray(x) / END)
+
+    beyond = np.arange(END, 2 * END)
+    truth = int((course(beyond) <= 0.99 * course(END)).argmax())
+    held = []
+    for seed in range(20):
+        noise = wavering(40, spread=0.005, near=0.3, seed=seed)
+        found = forecast(steps(40), course(steps(40)) + noise, CONSTANT).next_percent()
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) >= 0.9
+
+
+def test_laws_that_explain_the_points_worse_are_left_out() -> None:
+    step = steps(40)
+    noise = wavering(40, spread=0.001, near=0, seed=0)
+    power = forecast(step, curve(step) + noise, CONSTANT)
+    assert LAWS[0].constant in power.law
+    late = forecast(step, 2 + 0.5 * (step / END + 0.5) ** -0.8 + noise, CONSTANT)
+    assert set(np.unique(late.kind)) >= {1}
+    far = forecast(step, 2 + np.exp(-2.5 * step / END) + noise, CONSTANT)
+    assert (power.law != far.law) and "exponential" in far.law
+
+
 def test_what_is_further_than_a_forecast_reaches_is_refused() -> None:
     flat = forecast(steps(40), 2 + 0.02 * (steps(40) / END) ** -0.5, CONSTANT)
     with pytest.raises(RefusedError, match="more than 4,000 more steps"):
         flat.next_percent()
-    unsure = fitted(12, spread=0.05, seed=3)
+    unsure = fitted(12, spread=0.03, seed=3)
     with pytest.raises(RefusedError, match=r"from .* to more than"):
         unsure.next_percent()
     assert round((REACH - 1) * flat.end) == END
@@ -143,6 +168,7 @@ def test_intervals_hold_what_happens() -> None:
         lambda x: 2 + 0.3 * x**-0.2 + 0.1 / x,  # two power laws, of which the early one fades
         lambda x: 2 + 0.5 * (x + 0.2) ** -0.5,  # a slow beginning
         lambda x: 2 + np.exp(-20 * x),  # a plateau
+        lambda x: 2 + np.exp(-1.5 * x),  # an exponential
     ],
 )
 def test_intervals_hold_what_happens_where_the_curve_is_no_power_law(shape: Any) -> None:
@@ -188,6 +214,7 @@ def test_across_a_decay_the_stretched_schedule_is_forecast() -> None:
         loss = law - 3e-4 * np.append(s2[at - 1], s2_double[-1]) + noise
         found = forecast(at, loss[:-1], schedule)
         assert "annealing" in found.law
+        assert "exponential" not in found.law
         seen = found.at(2.0)
         held.append(seen.low <= loss[-1] <= seen.high)
     assert np.mean(held) >= 0.9

@@ -9,7 +9,7 @@ from groundwire.audit.rules.case import Case
 from groundwire.audit.rules.declaration import CannotTellError
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_cases import BAD, GAP, MEMORISING, PLATEAU, RISING, SHORT_BATCHES, WAVERING, gaps
+from rule_cases import BAD, GAP, MEMORISING, PLATEAU, RISING, SHORT_BATCHES, WAVERING, gaps, wavering
 from rule_material import BY_NAME, STEPS, ask, case, metric, settings_of
 
 
@@ -134,12 +134,29 @@ def test_patience_is_counted_past_a_loss_that_was_not_finite() -> None:
     for lost in (np.nan, WAVERING[3]):
         value = WAVERING.copy()
         value[3] = lost
-        found = gaps(0.1, 0.05, overfitting__val_loss=value)
+        found = wavering(value, WAVERING)
         fault = ask("unstable-validation", found)
         assert fault is not None
         told = [remedy(found, fault) for remedy in BY_NAME["unstable-validation"].remedies][-1]
         assert told is not None
         assert "patience=9)" in told.text
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 100))
+def test_single_spikes_and_units_make_no_validation_unstable(seed: int, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    falling = 0.5 + np.exp(-np.arange(40) / 5) + rng.normal(0, 0.002, (2, 40))
+    falling[:, rng.integers(0, 40)] *= 3
+    started = unit * np.linspace(2, 0.5, STEPS)
+    assert ask("unstable-validation", wavering(*(unit * falling), train__loss=started)) is None
+    jumping = falling * (1 + 0.15 * rng.permutation(np.linspace(-1, 1, 40)))
+    assert ask("unstable-validation", wavering(*(unit * jumping), train__loss=started)) is not None
+
+
+def test_without_a_positive_beginning_wavering_cannot_be_judged() -> None:
+    for start in (-1.0, np.nan):
+        with pytest.raises(CannotTellError, match="not finite and positive"):
+            ask("unstable-validation", wavering(WAVERING, WAVERING, train__loss=np.full(STEPS, start)))
 
 
 @pytest.mark.parametrize(
@@ -189,5 +206,5 @@ def test_values_come_from_the_evidence() -> None:
                   data__batch_size=SHORT_BATCHES)  # fmt: skip
     lowest = np.linspace(1, STEPS, 40)[9]
     assert settings_of("data-constrained-repetition", rising)[0] == {"trainer.max_epochs": int(np.ceil(lowest / 30))}
-    lower, *_ = settings_of("unstable-validation", gaps(0.1, 0.05, overfitting__val_loss=WAVERING))
+    lower, *_ = settings_of("unstable-validation", wavering(WAVERING, WAVERING))
     assert lower == {"optimizer.lr": 0.003}
