@@ -10,8 +10,10 @@ from .decision import Answer, bound_within
 from .errors import RecordError
 from .formats import number
 from .limit_table import Limit
-from .load import load_audit
+from .load import load_audit, parse_audit
 from .model import Audit, Metric, Quality, RunStatus
+from .plausible import implausible
+from .policy import Read, read_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +54,18 @@ class Change:
     reason: str = ""
 
 
-def load_baseline(where: str) -> Baseline:
+def load_baseline(where: str, read: Read | None = None, *, named: bool = True) -> Baseline:
     """Return the baseline in a run folder or a file that `groundwire baseline set` wrote.
+
+    Args:
+        where: Path or fsspec URL.
+        read: How files of the project are read, where that is not from disk.
+        named: Whether the command named it, so that it may lie elsewhere than the project's files.
 
     Raises:
         RecordError: It cannot be read, was changed, or is of a run that is damaged or did not finish.
     """
-    audit, intact = load_audit(where)
+    audit, intact = _audit(where, read or read_file, named=named)
     if not intact:
         raise RecordError(
             f"The baseline {where} has been changed, its digest does not fit: restore it, or set it again."
@@ -69,18 +76,33 @@ def load_baseline(where: str) -> Baseline:
     return Baseline(where=where, audit=audit)
 
 
+def _audit(where: str, read: Read, *, named: bool) -> tuple[Audit, bool]:
+    if read is read_file:
+        return load_audit(where)
+    try:
+        return parse_audit(read(where).encode(), where)
+    except (OSError, UnicodeDecodeError) as error:
+        if named:
+            return load_audit(where)
+        told = "it has to be committed there, since the policy comes from there"
+        raise RecordError(f"There is no baseline {where} at the git ref: {told}.") from error
+
+
 def change_of(limit: Limit, metric: Metric, audit: Audit, baseline: Baseline | None) -> Change | None:
     """Return by how much a metric has changed; None where the limit does not ask."""
     if not limit.relative:
         return None
     if baseline is None:
         return Change(reason="there is no baseline to compare with: give --baseline")
-    rows = [row for row in baseline.audit.metrics if row.key == metric.key and row.checkpoint is None]
+    rows = [row for row in baseline.audit.metrics if row.key == metric.key]
     if len(rows) != 1 or rows[0].value is None or rows[0].quality is Quality.UNKNOWN:
         return Change(reason=f"the baseline has no {limit.metric} to compare with")
     differs = why_not(metric, audit, rows[0], baseline.audit)
     if differs is not None:
         return Change(baseline=rows[0].value, reason=f"it cannot be compared with the baseline: {differs}")
+    told = implausible(rows[0])
+    if told:
+        return Change(baseline=rows[0].value, reason=f"the baseline's value cannot be: {told}")
     return _changed(limit, metric, rows[0])
 
 

@@ -27,7 +27,8 @@ def demands(policy: Policy, release: Release, declared: Mapping[str, Any]) -> It
 def _on_rule(name: str, release: Release) -> LimitVerdict:
     if release.hindrance is not None:
         return _verdict(f"{RULE}{name}", name, "unknown", *release.hindrance)
-    said = next((rule for rule in release.audit.rules if rule.name == name), None)
+    asked = [rule for rule in release.audit.rules if rule.name == name]
+    said = next((rule for rule in asked if rule.outcome is not Outcome.CLEAR), asked[0] if asked else None)
     fired = next((finding for finding in release.audit.findings if finding.name == name), None)
     if fired is not None or (said is not None and said.outcome is Outcome.FIRED):
         remedy = fired.mitigations[0].text if fired is not None and fired.mitigations else "see the report"

@@ -34,13 +34,21 @@ def whole(path: str, read: Read) -> tuple[Document, str, str]:
     locked: list[Policy] = []
     for place, own in reversed([(path, document), *((base.path, base.document) for base in stack)]):
         check_schema(own.get("schema"), place)
-        merged = _over(merged, {key: value for key, value in own.items() if key not in INHERITED})
+        merged = _over(merged, _placed({key: value for key, value in own.items() if key not in INHERITED}, place))
         for base in locked:
             _require_as_strict(base, parse_policy(merged, place))
         if _is_locked(own, place):
             locked.append(parse_policy(merged, place))
     texts = [text, *(base.text for base in stack)]
     return merged, text, hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _placed(document: Document, place: str) -> Document:
+    """Return a policy whose baseline lies where that policy does, whoever extends it from elsewhere."""
+    named = document.get("baseline")
+    if not isinstance(named, str) or not named.strip() or "://" in named:
+        return document
+    return document | {"baseline": PurePath(place).parent.joinpath(named).as_posix()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,13 +132,13 @@ OF_LIMIT: dict[str, Compare] = {
     "min_improvement": AT_LEAST,
     "level": lambda base, own: LEVELS.index(own) <= LEVELS.index(base),
     "on_missing": lambda base, own: own in (base, "fail"),
-    "worst_group": SAME_IF_SET,
+    "worst_group": SAME,  # which rows are judged
     "scorer": SAME_IF_SET,
     "confidence": AT_LEAST,
     "min_samples": AT_LEAST,
     "quality": SUBSET,
     "step": SAME_IF_SET,
-    "checkpoint": SAME_IF_SET,
+    "checkpoint": SAME,  # which rows are judged, here too
     "models": AS_WIDE,
     "branches": AS_WIDE,
 }

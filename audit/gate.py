@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -12,9 +12,9 @@ from .demands import demands, strict
 from .errors import UsageError
 from .limit_table import Limit
 from .limits import Hindrance, LimitVerdict, Release, verdict_on
-from .model import Audit, Checkpoint, Quality
+from .model import Audit, Checkpoint, RunStatus
 from .policy import Policy
-from .tally import PREFIX, tally
+from .recount import of_edition
 from .waivers import Scope, Waiver, today
 from .waiving import Waiving
 
@@ -110,7 +110,7 @@ def decide(audit: Audit, policy: Policy, question: Question | None = None) -> Ve
     scope = Scope(model=audit.run.model, run=audit.run.id, branch=question.branch)
     limits = _in_scope(policy, scope)
     release = Release(
-        audit=_of_edition(audit, policy.rules),
+        audit=of_edition(audit, policy.rules),
         hindrance=_hindrance(audit, policy, question),
         baseline=question.baseline,
         weights=question.weights.checkpoint if question.weights else None,
@@ -118,8 +118,8 @@ def decide(audit: Audit, policy: Policy, question: Question | None = None) -> Ve
     waiving = Waiving(question.waivers, scope, question.today, policy.max_days)
     found = [*(verdict_on(limit, release) for limit in limits), *demands(policy, release, question.declared)]
     verdicts = tuple(waiving.apply(verdict) for verdict in found)
-    notes = tuple(waiving.notes())
-    stale = (strict(waiving.stale, notes),) if question.strict_waivers and waiving.stale else ()
+    notes = (*waiving.notes(), *_left_out(policy, limits, scope))
+    stale = (strict(waiving.stale, tuple(waiving.notes())),) if question.strict_waivers and waiving.stale else ()
     return Verdict(
         policy=policy.path, outcome=_outcome(*verdicts, *stale), limits=(*verdicts, *stale), notes=notes,
         policy_sha256=policy.sha256, checkpoint=question.weights.told if question.weights else "",
@@ -139,21 +139,20 @@ def _in_scope(policy: Policy, scope: Scope) -> list[Limit]:
     return held
 
 
+def _left_out(policy: Policy, held: list[Limit], scope: Scope) -> Iterator[str]:
+    """Yield which limits were not asked because they hold for other models or branches."""
+    for limit in policy.limits:
+        if limit.level != "off" and limit not in held:
+            where = " or ".join((*limit.models, *limit.branches))
+            here = f"{scope.model} on branch {scope.branch}" if scope.branch else scope.model
+            yield f"the limit {limit.id} was not asked: it holds for {where}, and this is {here}"
+
+
 def _outcome(*verdicts: LimitVerdict) -> str:
     outcomes = {verdict.outcome for verdict in verdicts if verdict.level == "error"}
     if "fail" in outcomes:
         return "fail"
     return "pass" if outcomes and outcomes <= {"pass", "waived"} else "unknown"
-
-
-def _of_edition(audit: Audit, edition: str) -> Audit:
-    """Return the audit with findings counted by the rules that a policy pins: an upgrade turns no build red."""
-    rest = [metric for metric in audit.metrics if not metric.name.startswith(PREFIX)]
-    if len(rest) == len(audit.metrics):
-        return audit  # judged before findings were counted: what is not there is not made up
-    counted = [metric for metric in audit.metrics if metric.name.startswith(PREFIX) and metric.value is not None]
-    judged = not any(metric.quality is Quality.UNKNOWN for metric in counted)  # else no stable rule could tell
-    return audit.model_copy(update={"metrics": rest + tally(audit.findings, audit.rules, edition, judged=judged)})
 
 
 def _hindrance(audit: Audit, policy: Policy, question: Question) -> Hindrance | None:
@@ -163,6 +162,9 @@ def _hindrance(audit: Audit, policy: Policy, question: Question) -> Hindrance | 
         return Hindrance(reason, "restore it, or remove it and let `groundwire report` judge the record again")
     if audit.run.damage:
         return Hindrance(f"the record is damaged: {audit.run.damage[0]}", "restore the run folder from a copy")
+    if audit.run.status is RunStatus.FINISHED and audit.run.exception:
+        reason = f"the run is said to have finished, and to have ended by {audit.run.exception}"
+        return Hindrance(reason, "see `groundwire verify`, and judge the record again")
     status = audit.run.status.value
     if status not in policy.allow_status:
         reason = f"the run is {status}, not {' or '.join(policy.allow_status)}"

@@ -60,6 +60,7 @@ def gate(
         policy=policy, waivers=waivers, ref=policy_ref, baseline=baseline, checkpoint=checkpoint, release=release,
         branch=branch, strict_waivers=strict_waivers,
     )  # fmt: skip
+    _require_spared(outputs or [], [*runs, inputs.policy.path])
     if checkpoint is not None and len(runs) > 1:
         raise UsageError("--checkpoint is of one run: gate one RUN at a time with it.")
     judged, unread = ([inputs.judged(runs[0])], []) if len(runs) == 1 else _each(inputs, runs)
@@ -93,7 +94,18 @@ def _shapes(formats: list[str] | None, outputs: list[Path] | None) -> list[str]:
             raise UsageError(f"--format: there is no format {name!r}{hint}.")
     if outputs and len(outputs) != len(found):
         raise UsageError(f"{len(found)} --format and {len(outputs)} --output: give one --output for each --format.")
+    places = [path.resolve() for path in outputs or [] if str(path) != "-"]
+    if len(set(places)) < len(places):
+        raise UsageError("Two --output name one file: give each --format a file of its own.")
     return found
+
+
+def _require_spared(outputs: list[Path], read: list[str]) -> None:
+    """Refuse to write over what is judged."""
+    kept = {Path(name).resolve() for one in read for name in (one, f"{one}/audit.json", f"{one}/run.json")}
+    for path in outputs:
+        if path.resolve() in kept:
+            raise UsageError(f"--output {path} is what is judged: write the verdict elsewhere.")
 
 
 def _print(judged: list[tuple[Verdict, Audit]], unread: list[str], formats: list[str], outputs: list[Path]) -> None:

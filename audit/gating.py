@@ -14,7 +14,7 @@ from .gate import Question, Verdict, Weights, decide
 from .load import load_audit
 from .model import Audit
 from .policy import Policy, Read, load_policy
-from .settings import branch_of, load_settings, reader
+from .settings import branch_of, load_settings, reader, short_branch
 from .waivers import NAME as WAIVERS
 from .waivers import Waiver, load_waivers
 
@@ -66,14 +66,14 @@ class Inputs:
         named = load_settings(read)
         rules = load_policy(policy or Path(named.policy or POLICY), read)
         beside = Path(rules.path).parent
-        compared = baseline or named.baseline or (str(beside / rules.baseline) if rules.baseline else "")
+        compared = baseline or rules.baseline or named.baseline  # a locked policy's is nobody else's to replace
         return cls(
             policy=rules,
             waivers=_waivers(waivers or _given(named.waivers), beside / WAIVERS, read),
-            baseline=load_baseline(compared) if compared else None,
+            baseline=load_baseline(compared, read, named=bool(baseline)) if compared else None,
             checkpoint=checkpoint,
             declared=_declared(release or _given(named.release), Path(RELEASE), read),
-            branch=branch or branch_of(),
+            branch=short_branch(branch or "") or branch_of(),
             strict_waivers=strict_waivers,
         )
 

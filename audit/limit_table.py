@@ -11,6 +11,7 @@ from . import registry
 from .errors import UsageError
 from .escape import visible
 from .model import Quality
+from .plausible import range_of, told
 from .registry import Quantity
 
 LEVELS = ("error", "warn", "off")
@@ -124,9 +125,26 @@ def _meaningful(limit: Limit, where: str) -> None:
         _meaningful_difference(limit, where)
     if limit.maximum is not None and limit.minimum is not None and limit.minimum > limit.maximum:
         raise UsageError(f"{where}: min {limit.minimum:g} is above max {limit.maximum:g}, which nothing can meet.")
+    _within_range(limit, where)
     if limit.relative and not limit.better:
-        told = f"nothing says which direction of {limit.metric} is better"
-        raise UsageError(f'{where}: {told}: give better = "lower" or better = "higher".')
+        unclear = f"nothing says which direction of {limit.metric} is better"
+        raise UsageError(f'{where}: {unclear}: give better = "lower" or better = "higher".')
+
+
+def _within_range(limit: Limit, where: str) -> None:
+    """Refuse a bound that no value can cross, or that none can keep, where it is known what values there are."""
+    least, most = range_of(limit.metric)
+    for key, bound in (("max", limit.maximum), ("min", limit.minimum)):
+        if bound is not None and not least <= bound <= most:
+            percent = ", as in 0.05 for 5 %" if (least, most) == (0.0, 1.0) else ""
+            raise UsageError(
+                f"{where}: {key} {bound:g} lies where no {limit.metric} can: give one {told(least, most)}{percent}."
+            )
+    for key, change in (("max_regression", limit.max_regression), ("min_improvement", limit.min_improvement)):
+        if change is not None and change > most - least:
+            raise UsageError(
+                f"{where}: {key} {change:g} is more than {limit.metric} can change: it lies {told(least, most)}."
+            )
 
 
 def _meaningful_difference(limit: Limit, where: str) -> None:

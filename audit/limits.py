@@ -120,7 +120,7 @@ def _verdict(limit: Limit, rows: list[Metric], release: Release) -> LimitVerdict
     else:
         change = change_of(limit, metric, audit, release.baseline)
         margin = _margin(limit, value, change)
-        answer = _both(_answer(limit, metric, value, audit), within(limit, change))
+        answer = _both(_answer(limit, metric, value, release), within(limit, change))
     return LimitVerdict(
         id=limit.id,
         metric=limit.metric,
@@ -153,9 +153,10 @@ def _crossed(limit: Limit, value: float | None) -> str:
     """Return which bound a value that fails has crossed; where none, the one towards which it got worse."""
     if value is None:
         return ""
-    if limit.maximum is not None and (value > limit.maximum or limit.minimum is None):
+    if limit.maximum is not None and value > limit.maximum:
         return "max"
-    return "min" if limit.minimum is not None or limit.better == "higher" else "max"
+    below = limit.minimum is not None and value < limit.minimum
+    return "min" if below or (limit.relative and limit.better == "higher") else "max"
 
 
 def _worst(limit: Limit, metric: Metric | None) -> float | None:
@@ -178,13 +179,13 @@ def _outcome_without(limit: Limit, audit: Audit) -> str:
     return "error" if family in broken or (own is not None and own.method == BROKE) else "unknown"
 
 
-def _answer(limit: Limit, metric: Metric, value: float, audit: Audit) -> Answer:
+def _answer(limit: Limit, metric: Metric, value: float, release: Release) -> Answer:
     """Return what the bounds of the value itself say, those of a change apart."""
     if limit.maximum is None and limit.minimum is None:
         return Answer(outcome="pass")
     quantity = registry.metric(limit.metric)
     if quantity is not None and quantity.tested:
-        return _every_axis(limit, metric, audit)
+        return _every_axis(limit, metric, release)
     if limit.confidence is not None:
         return _bounded(limit, metric, value, limit.confidence)
     margin = _margin(limit, value, None)
@@ -193,10 +194,13 @@ def _answer(limit: Limit, metric: Metric, value: float, audit: Audit) -> Answer:
     return Answer(outcome="fail", reason=f"{number(abs(margin))} beyond the limit")
 
 
-def _every_axis(limit: Limit, metric: Metric, audit: Audit) -> Answer:
+def _every_axis(limit: Limit, metric: Metric, release: Release) -> Answer:
     """Return what a limit says of a difference; of the total, what it says of the worst of all axes."""
+    audit = release.audit
     rows = [row for row in audit.metrics if row.name == limit.metric and row.labels] if not limit.labels else []
-    answers = [_tested(limit, row, audit) for row in (metric, *rows)]
+    reasons = [unusable(limit, [row], audit, release.weights) for row in rows]
+    answers = [Answer(outcome="unknown", reason=reason) for reason in reasons if reason]
+    answers += [_tested(limit, row, audit) for row in (metric, *rows)]
     return min(answers, key=lambda answer: ("fail", "unknown", "pass").index(answer.outcome))
 
 
@@ -210,8 +214,9 @@ def _tested(limit: Limit, metric: Metric, audit: Audit) -> Answer:
     assert n is not None and confidence is not None and limit.maximum is not None  # noqa: S101
     if n < 2 or p <= 0 or metric.scorer is None:
         return Answer(outcome="unknown", reason=UNTESTED)
-    if (limit.confidence or LEAST_CONFIDENCE) > confidence:
-        return Answer(outcome="unknown", reason=_less_confident(confidence, limit.confidence or LEAST_CONFIDENCE))
+    wanted = max(limit.confidence or 0.0, LEAST_CONFIDENCE)
+    if wanted > confidence:
+        return Answer(outcome="unknown", reason=_less_confident(confidence, wanted))
     if not _may_decide(metric.scorer, audit):
         return Answer(outcome="unknown", reason="its scorer did not qualify")
     return difference_within(limit.maximum, value=value, low=low, high=high, p=p, n=n, confidence=confidence)

@@ -33,11 +33,20 @@ def load_audit(url: str) -> tuple[Audit, bool]:
     place, name = _place_of(url)
     folder = open_folder(place)
     where = join(folder.url, name)
-    document = _document(_content(folder, name), where)
+    return parse_audit(_content(folder, name), where, folder.url)
+
+
+def parse_audit(content: bytes, where: str, folder: str = "RUN") -> tuple[Audit, bool]:
+    """Return the audit in the content of a file and whether its digest fits.
+
+    Raises:
+        RecordError: It is half-written, foreign or newer.
+    """
+    document = _document(content, where)
     try:
         return Audit.model_validate_json(json.dumps(document)), _digest_fits(document)
     except (ValidationError, ValueError, RecursionError) as error:
-        again = f"remove it, and `groundwire report {folder.url}` judges the record again"
+        again = f"remove it, and `groundwire report {folder}` judges the record again"
         raise RecordError(f"{where} is not a valid audit ({_first(error)}): {again}.") from error
 
 

@@ -38,7 +38,7 @@ class Policy:
         forbidden: Rules, by name, that must not have fired.
         demanded: Facts of the release that must be declared.
         max_days: Longest time until a waiver expires; any when None.
-        baseline: File of a baseline, from the folder of the policy; none when empty.
+        baseline: File of a baseline, from the folder of the file that names it; none when empty.
         checkpoint: Whether the released weights have to be given: `optional` or `required`.
         sha256: Digest of this file and of all that it extends.
     """
@@ -110,6 +110,9 @@ def parse_policy(document: Mapping[str, Any], path: str, *, text: str = "") -> P
         raise UsageError(f"{path}: limits must be tables, as in [limits.quality].")
     found = [limit_of(name, table, path, line=line_of(name, text)) for name, table in limits.items()]
     severities, forbidden = _findings(document, path)
+    taken = [limit.id for limit in severities for own in found if limit.id == own.id and limit.metric != own.metric]
+    if taken:
+        raise UsageError(f"{path}: limits.{taken[0]} is the name of what findings.max_severity asks: choose another.")
     found += [limit for limit in severities if limit.id not in limits]
     if not any(limit.level == "error" for limit in found) and not forbidden:
         raise UsageError(
@@ -157,9 +160,9 @@ def _forbidden(table: Mapping[str, Any], path: str) -> tuple[str, ...]:
     given = _words(table, "forbidden", f"{path}: findings")
     if not given:
         return ()
-    from .rules import RULES
+    from .rule_names import rule_names
 
-    names = {key.lower(): rule.name for rule in RULES for key in (rule.name, rule.code)}
+    names = rule_names()
     for name in given:
         if name.lower() not in names:
             hint = registry.nearest(name, list(names)) or "; `groundwire rules` lists all"

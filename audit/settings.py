@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from .errors import UsageError
 from .limit_table import no_other_keys, shown
@@ -36,8 +37,10 @@ def load_settings(read: Read, path: str = "pyproject.toml") -> Settings:
     """
     try:
         tool = tomllib.loads(read(path)).get("tool", {})
-    except (OSError, ValueError):  # no project, or one that other tools complain about
+    except FileNotFoundError:
         return Settings()
+    except (OSError, ValueError, RecursionError) as error:  # without it, another policy might be taken than is named
+        raise UsageError(f"Cannot read {path}, which may name the policy: {error}.") from error
     found = tool.get("groundwire", {}) if isinstance(tool, dict) else {}
     where = f"{path}: tool.groundwire"
     if not isinstance(found, Mapping):
@@ -51,7 +54,12 @@ def load_settings(read: Read, path: str = "pyproject.toml") -> Settings:
 
 def branch_of(environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the branch that a CI system names; None where none does."""
-    return next((found for name in BRANCHES if (found := environment.get(name, "").strip())), None)
+    return next((found for name in BRANCHES if (found := short_branch(environment.get(name, "")))), None)
+
+
+def short_branch(name: str) -> str:
+    """Return a branch as people name it: `main` for `refs/heads/main`."""
+    return name.strip().removeprefix("refs/heads/")
 
 
 def reader(ref: str | None) -> Read:
@@ -64,29 +72,48 @@ def reader(ref: str | None) -> Read:
         return read_file
     if not ref.strip() or ref.startswith("-") or ":" in ref:
         raise UsageError(f"--policy-ref must be a branch, tag or commit, as in origin/main, got {ref!r}.")
-    _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", what=f"There is no git ref {ref!r} here")
-    return lambda path: _at(ref, path)
+    found = _git("rev-parse", "--verify", f"{ref}^{{commit}}", what=f"There is no git ref {ref!r} here")
+    if "ambiguous" in found.told:  # git takes a tag of that name before the branch of the remote
+        raise UsageError(f"There are several git refs {ref!r}: name one in full, as in refs/remotes/origin/main.")
+    return lambda path: _at(found.out.strip(), path)
 
 
-def _at(ref: str, path: str) -> str:
+def _at(commit: str, path: str) -> str:
+    """Return the text of a file in a commit.
+
+    Raises:
+        FileNotFoundError: It is not in it.
+        UsageError: It is there and no file, or git cannot tell.
+    """
     place = PurePath(path)
     if place.is_absolute():
         place = Path(os.path.relpath(place))
-    try:
-        return _git("show", f"{ref}:./{place.as_posix()}", what=path)
-    except UsageError as error:
-        raise FileNotFoundError(path) from error
+    listed = _git("ls-tree", "-z", commit, "--", place.as_posix(), what=f"git cannot look for {path}").out
+    if not listed:
+        raise FileNotFoundError(path)
+    mode, _, blob = listed.split("\t")[0].split(" ")
+    if not mode.startswith("100"):
+        raise UsageError(f"{path} is no file at that git ref, but a link or a folder: name the file itself.")
+    return _git("cat-file", "blob", blob, what=f"git cannot read {path}").out
 
 
-def _git(*arguments: str, what: str) -> str:
+class _Said(NamedTuple):
+    """What git wrote: to stdout and to stderr."""
+
+    out: str
+    told: str
+
+
+def _git(*arguments: str, what: str) -> _Said:
     try:
         done = subprocess.run(  # noqa: S603 - a list of words, none of them an option of the user's
-            ["git", *arguments],  # noqa: S607 - wherever it is
+            ["git", "-c", "core.warnAmbiguousRefs=true", *arguments],  # noqa: S607 - wherever it is
             check=True, capture_output=True, timeout=GIT_S, stdin=subprocess.DEVNULL,
+            env=os.environ | {"LC_ALL": "C"},
         )  # fmt: skip
     except FileNotFoundError as error:
         raise UsageError("--policy-ref needs git, and there is none on the path.") from error
     except subprocess.SubprocessError as error:
         told = (getattr(error, "stderr", b"") or b"").decode(errors="replace").strip().splitlines()
         raise UsageError(f"{what}{': ' + told[0] if told else ''}.") from error
-    return done.stdout.decode("utf-8-sig")
+    return _Said(done.stdout.decode("utf-8-sig"), done.stderr.decode(errors="replace"))

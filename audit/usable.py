@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from . import registry
 from .limit_table import Limit
 from .model import OF_CHECKPOINT, Audit, Checkpoint, Metric, Quality
+from .plausible import implausible
 
 
 def rows_of(limit: Limit, audit: Audit, weights: Checkpoint | None) -> list[Metric]:
     """Return the rows that a limit means: of the released weights where there are such, else of the run's end."""
     found = [metric for metric in audit.metrics if metric.name == limit.metric]
     path = weights.path if weights is not None else limit.checkpoint
-    of_weights = [m for m in found if path and _of_one(m) and (m.checkpoint or "").endswith(path)]
+    of_weights = [m for m in found if path and _of_one(m) and _ends_with(m.checkpoint, path)]
     chosen = [m for m in of_weights if _labelled(limit, {k: v for k, v in m.labels.items() if k != OF_CHECKPOINT})]
     return chosen or [metric for metric in found if _labelled(limit, metric.labels)]
 
@@ -22,6 +23,11 @@ def rows_of(limit: Limit, audit: Audit, weights: Checkpoint | None) -> list[Metr
 def _of_one(metric: Metric) -> bool:
     """Return whether a row is of one checkpoint by itself, and not of the run's end."""
     return OF_CHECKPOINT in metric.labels or metric.name.startswith(registry.IMPORTED_PREFIX)
+
+
+def _ends_with(path: str | None, end: str) -> bool:
+    """Return whether a path ends with these folders and this file: `best.ckpt` is not the end of `notbest.ckpt`."""
+    return f"/{path or ''}".replace("\\", "/").endswith(f"/{end.lstrip('/')}".replace("\\", "/"))
 
 
 def _labelled(limit: Limit, labels: Mapping[str, str]) -> bool:
@@ -34,7 +40,7 @@ def _labelled(limit: Limit, labels: Mapping[str, str]) -> bool:
 def unusable(limit: Limit, rows: list[Metric], audit: Audit, weights: Checkpoint | None) -> str:
     """Return why the rows of a metric give no value to judge, or an empty string."""
     metric = rows[0] if len(rows) == 1 else None
-    if metric is not None and (told := _not_accepted(limit, metric, weights)):
+    if metric is not None and (told := _not_accepted(limit, metric, audit, weights)):
         return told
     if metric is not None and limit.scorer and not _is_scorer(metric.scorer, limit.scorer):
         told = f"scored by {metric.scorer}" if metric.scorer else metric.reason or "not scored"
@@ -44,13 +50,10 @@ def unusable(limit: Limit, rows: list[Metric], audit: Audit, weights: Checkpoint
     value = None if metric is None else metric.value
     if metric is None or not isinstance(value, float) or not math.isfinite(value):  # also what was built unchecked
         return _missing(limit, rows, audit)
-    ends = [end for end in (value, metric.low, metric.high) if end is not None]
-    if metric.unit == "probability" and not all(0 <= end <= 1 for end in ends):
-        return "it is no probability: those lie between 0 and 1"
-    return ""
+    return implausible(metric)
 
 
-def _not_accepted(limit: Limit, metric: Metric, weights: Checkpoint | None) -> str:
+def _not_accepted(limit: Limit, metric: Metric, audit: Audit, weights: Checkpoint | None) -> str:
     """Return why a row is not what the policy wants to be judged, or an empty string."""
     if limit.quality and metric.quality.value not in limit.quality:
         return f"it is {metric.quality.value}, and the policy accepts {' or '.join(limit.quality)} only"
@@ -58,21 +61,23 @@ def _not_accepted(limit: Limit, metric: Metric, weights: Checkpoint | None) -> s
         return f"it rests on {metric.n or 0:,} samples, and the policy wants {limit.min_samples:,}"
     if limit.step is not None and metric.step != limit.step:
         return f"it was measured at step {metric.step}, and the policy wants step {limit.step}"
-    if limit.checkpoint and not (metric.checkpoint or "").endswith(limit.checkpoint):
+    if limit.checkpoint and not _ends_with(metric.checkpoint, limit.checkpoint):
         return (
             f"it was measured on {metric.checkpoint or 'the last weights'}, and the policy wants {limit.checkpoint}"
         )
-    return "" if weights is None else _of_other_weights(metric, weights)
+    return "" if weights is None else _of_other_weights(metric, weights, audit)
 
 
-def _of_other_weights(metric: Metric, weights: Checkpoint) -> str:
+def _of_other_weights(metric: Metric, weights: Checkpoint, audit: Audit) -> str:
     """Return that a value describes other weights than those released, or an empty string."""
     quantity = registry.metric(metric.name)
     if quantity is not None and quantity.run_level:
         return ""
     if metric.checkpoint is not None and metric.checkpoint == weights.path:
         return ""
-    if metric.step is not None and metric.step == weights.step:
+    own = next((one.tensors_sha256 for one in audit.checkpoints if one.path == metric.checkpoint), None)
+    differ = own and weights.tensors_sha256 and own != weights.tensors_sha256
+    if metric.step is not None and metric.step == weights.step and not differ:
         return ""
     at = "other weights" if metric.step is None else f"the weights of step {metric.step:,}"
     of = "an unknown step" if weights.step is None else f"step {weights.step:,}"

@@ -8,6 +8,7 @@ from datetime import date
 
 from .formats import number
 from .limits import LimitVerdict
+from .plausible import range_of
 from .waivers import SOON_DAYS, Scope, Waiver
 
 
@@ -67,6 +68,9 @@ class Waiving:
             return "has no up_to: say up to which value"
         if value is None:
             return "lets values through, and here none was measured"
+        least, most = range_of(verdict.metric)
+        if not least <= waiver.up_to <= most:
+            return f"has an up_to that no {verdict.metric} can reach: it bounds nothing"
         beyond = value > waiver.up_to if verdict.crossed == "max" else value < waiver.up_to
         return f"holds up to {number(waiver.up_to)} only" if beyond else ""
 

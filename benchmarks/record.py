@@ -1,10 +1,8 @@
-"""How long the gate takes to start, how long a report takes, and how large a record is."""
+"""How long a report takes, and how large a record is."""
 
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,28 +20,17 @@ from groundwire.audit.storage import Folder, open_folder
 STEPS = 100_000
 COLUMNS = ("train.loss", "optimizer.lr", "gradient.norm")
 LAYERS = tuple(f"blocks.{block}.{part}" for block in range(12) for part in ("attention.qkv", "perceptron.0"))
-# Resource usage of a child counts what it inherited; the kernel's own figure for its memory does not.
-GATE = """
-import sys
-from groundwire.audit.__main__ import main
-try:
-    main()
-finally:
-    lines = open("/proc/self/status").read().splitlines()
-    sys.stderr.write(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-"""
-POLICY = 'schema = 1\n[limits.a]\nmetric = "gradient.nonfinite_steps"\nmax = 0\n'
 
 
-def write(url: str) -> Folder:
-    """Write a finished record of `STEPS` steps, flushed as a training does."""
+def write(url: str, steps: int = STEPS) -> Folder:
+    """Write a finished record of so many steps, flushed as a training does."""
     rng, folder = np.random.default_rng(0), open_folder(url)
     attempt = Attempt(number=1, started=now(), host="h", pid=1, first_step=0)
     run = RunFile(id="benchmark", model="GPT", started=now(), attempts=[attempt])
     recorder = Recorder(folder, attempt=1, rank=0)
     for monitor in ("gradient", "overfitting"):
         recorder.event("monitor", name=monitor, status="ran", reason=None, seconds=1.0)
-    for start in range(1, STEPS, 1000):
+    for start in range(1, steps, 1000):
         step = np.arange(start, start + 1000)
         loss = 1 + 2 * np.exp(-step / 2e4) + rng.normal(0, 0.05, 1000)
         values = np.stack([loss, 1e-3 * np.cos(step / 1e5), rng.lognormal(0, 0.3, 1000)], axis=1)
@@ -54,7 +41,7 @@ def write(url: str) -> Folder:
         gap = ("overfitting.train_loss", "overfitting.val_loss", "overfitting.gap")
         recorder.rows("overfitting", Rows.of(gap, [(start, start, 0, 0.0)], [[loss[0], loss[0] + 0.1, 0.1]]))
     recorder.flush_events()
-    closed = {"status": RunStatus.FINISHED, "ended": now(), "steps": STEPS, "epochs": 1}
+    closed = {"status": RunStatus.FINISHED, "ended": now(), "steps": steps, "epochs": 1}
     counts = {"events": recorder.events, "chunks": recorder.chunks}
     folder.write(NAME, run.model_copy(update={"attempts": [attempt.model_copy(update=closed | counts)]}).text())
     return folder
@@ -65,11 +52,8 @@ def measure(repeats: int) -> list[str]:
     with tempfile.TemporaryDirectory() as path:
         folder = write(f"{path}/run")
         seconds, page = _report(folder, repeats)
-        started, memory = _gate(Path(path), repeats)
         size = sum(file.stat().st_size for file in Path(path, "run", "series").glob("steps-*"))
     return [
-        f"| `groundwire gate`, cold start | {started:.2f} s | ≤ 0.35 s |",
-        f"| `groundwire gate`, peak memory | {memory:.0f} MB | ≤ 80 MB |",
         f"| report of {STEPS:,} steps: read, judge, render | {seconds:.2f} s | ≤ 2 s |",
         f"| its size | {page / 1000:.0f} KB | ≤ 600 KB |",
         f"| per-step series of a million steps | {size * 1e6 / STEPS / 1e6:.1f} MB | ≤ 20 MB |",
@@ -86,16 +70,3 @@ def _report(folder: Folder, repeats: int) -> tuple[float, int]:
         times.append(time.perf_counter() - began)
     folder.write("audit.json", dump(audit).encode())
     return statistics.median(times), len(page.encode())
-
-
-def _gate(path: Path, repeats: int) -> tuple[float, float]:
-    """Return seconds of a cold start and the peak memory in MB."""
-    (path / "policy.toml").write_text(POLICY)
-    arguments = ["gate", str(path / "run"), "--policy", str(path / "policy.toml")]
-    times = []
-    for _ in range(2 * repeats):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "groundwire.audit", *arguments], check=True, capture_output=True)
-        times.append(time.perf_counter() - began)
-    done = subprocess.run([sys.executable, "-c", GATE, *arguments], check=True, capture_output=True, text=True)
-    return statistics.median(times), int(done.stderr.split()[-1]) / 1024

@@ -51,9 +51,18 @@ class Enforcement:
             raise ValueError(f"policy: {error}") from error
 
     def judge(self, folder: str) -> Verdict | None:
-        """Judge the run in a folder, on rank zero; None where there is no policy."""
-        if self.inputs is not None:
-            self.verdict, _ = self.inputs.judged(folder)
+        """Judge the run in a folder, on rank zero; None where there is no policy.
+
+        Raises:
+            GroundwireError: It cannot be judged, or judging broke: the report is written all the same.
+        """
+        try:
+            if self.inputs is not None:
+                self.verdict, _ = self.inputs.judged(folder)
+        except GroundwireError:
+            raise
+        except Exception as error:
+            raise GroundwireError(f"judging broke: {type(error).__name__}: {error}") from error
         return self.verdict
 
     def forget(self) -> None:
@@ -69,6 +78,7 @@ class Enforcement:
         if not self.enforce or getattr(trainer, "fast_dev_run", False) or trainer.barebones:
             return
         found: Any = (3, UNJUDGED) if self.verdict is None else (self.verdict.exit_code, self.verdict.summary)
+        self.forget()  # a fit that trains nothing more has no verdict of the one before
         code, told = trainer.strategy.broadcast(found, src=0)
         if code:
             raise PolicyNotMetError(str(told), int(code))

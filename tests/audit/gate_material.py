@@ -53,7 +53,7 @@ class Release:
         self.audit.write_text(json.dumps(document))
 
     def gap(self, value: Any) -> None:
-        self.change(lambda document: _gap(document).update(value=value))
+        self.change(lambda document: _gap(document).update(value=value, low=None, high=None))
 
 
 def _gap(document: dict[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_a_resealed_huge_value_fails_and_does_not_pass(tmp_path: Path) -> None:
     judged_run(tmp_path)
     document = json.loads((tmp_path / "audit.json").read_text())
     for metric in document["metrics"]:
-        metric["value"] = 1e308
+        metric |= {"value": 1e308, "low": None, "high": None}
     document["digest"] = digest_of(document)
     (tmp_path / "audit.json").write_text(json.dumps(document))
     found, digest_ok = load_audit(str(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from groundwire.audit import registry
 from groundwire.audit.gate import Question, Verdict, decide
 from groundwire.audit.model import (
     Audit,
@@ -102,7 +103,13 @@ def test_hostile_names_stay_in_their_cell() -> None:
 
 
 def told(name: str, value: float, **fields: Any) -> Metric:
-    common: dict[str, Any] = {"unit": "share", "quality": Quality.MEASURED, "method": "", "monitor": "generation"}
+    quantity = registry.metric(name)
+    common: dict[str, Any] = {
+        "unit": quantity.unit if quantity else "",
+        "quality": Quality.MEASURED,
+        "method": "",
+        "monitor": "generation",
+    }
     return Metric(name=name, value=value, **(common | fields))
 
 

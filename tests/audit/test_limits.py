@@ -20,7 +20,8 @@ QUALIFIED = {"scorer": "detoxify:unbiased 0.5.2", "qualified": True}
 
 def metric(name: str = TOXIC, **changes: Any) -> Metric:
     return Metric(
-        **{"name": name, "value": 0.03, "unit": "", "low": 0.01, "high": 0.08, "confidence": 0.95, "n": 100,
+        **{"name": name, "value": 0.03, "unit": "share" if name == GAP else "probability", "low": 0.01, "high": 0.08,
+           "confidence": 0.95, "n": 100,
            "quality": Quality.MODELLED, "method": "k=1", "monitor": "generation", "scorer": "detoxify:unbiased 0.5.2"}
         | changes
     )  # fmt: skip

@@ -20,6 +20,7 @@ from groundwire.audit.model import (
 )
 from groundwire.audit.policy import parse_policy
 from groundwire.audit.record import Record
+from groundwire.audit.recount import of_edition
 from groundwire.audit.rules import RULES
 from groundwire.audit.rules.declaration import Fault, rule
 from groundwire.audit.tally import tally
@@ -64,18 +65,36 @@ def policy(**more: Any) -> Any:
 def test_the_gate_counts_by_the_edition_that_the_policy_pins(tmp_path: Any) -> None:
     make_run(tmp_path)
     audit = judge(Record.open(tmp_path))
-    later = audit.model_copy(update={"findings": [finding(edition="2099.01")]})
-    assert decide(later, policy(rules=EDITION)).outcome == "pass"
-    now = audit.model_copy(update={"findings": [finding()]})
-    assert decide(now, policy(rules=EDITION)).outcome == "fail"
+    assert (
+        decide(_with(audit, finding(edition="2099.01"), edition="2099.01"), policy(rules=EDITION)).outcome == "pass"
+    )
+    assert decide(_with(audit, finding(), edition=EDITION), policy(rules=EDITION)).outcome == "fail"
+
+
+def _with(audit: Audit, found: Finding, *, edition: str) -> Audit:
+    """Return the audit with a finding, as a Groundwire of that edition would have written it."""
+    rules = [*audit.rules, RuleOutcome(rule=found.rule, name=found.name, outcome=Outcome.FIRED)]
+    rest = [metric for metric in audit.metrics if not metric.name.startswith("findings.")]
+    changes = {
+        "findings": [found],
+        "rules": rules,
+        "edition": edition,
+        "metrics": rest + tally([found], rules, edition),
+    }
+    return audit.model_copy(update=changes)
 
 
 def test_an_audit_from_before_the_count_is_unknown() -> None:
     metrics: list[Metric] = []
     audit = Audit.model_construct(metrics=metrics, findings=[], rules=[], edition=EDITION)
-    from groundwire.audit.gate import _of_edition
+    assert of_edition(audit, EDITION).metrics == []
 
-    assert _of_edition(audit, EDITION).metrics == []
+
+@pytest.mark.parametrize("changes", [{"findings": []}, {"rules": []}, {"metrics": []}])
+def test_what_was_removed_by_hand_is_not_counted_as_clear(tmp_path: Any, changes: dict[str, Any]) -> None:
+    make_run(tmp_path)
+    audit = _with(judge(Record.open(tmp_path)), finding(), edition=EDITION)
+    assert decide(audit.model_copy(update=changes), policy()).exit_code == 3
 
 
 def test_preview_findings_are_informative_only(tmp_path: Any) -> None:

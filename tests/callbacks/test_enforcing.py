@@ -59,6 +59,14 @@ def test_the_second_of_two_fits_is_judged_by_itself(tmp_path: Path) -> None:
         fit(trainer(tmp_path, audited, max_epochs=2), Classifier())
 
 
+def test_a_fit_that_trains_nothing_has_no_verdict_of_the_one_before(tmp_path: Path) -> None:
+    audited = callback(tmp_path, EASY, enforce=True)
+    runner = trainer(tmp_path, audited, max_epochs=2)
+    fit(runner, Classifier())
+    with pytest.raises(PolicyNotMetError, match="not judged"):
+        fit(runner, Classifier())
+
+
 def test_a_dry_run_is_not_judged(tmp_path: Path) -> None:
     fit(trainer(tmp_path, callback(tmp_path, HARD, enforce=True), fast_dev_run=True), Classifier())
 
