@@ -158,9 +158,9 @@ def _double(found: Forecast, what: str, energy: Energy) -> Metric:
     more, gain = found.end, found.gain(2.0)
     per = f"{1000 * gain.value / more:.3g} per 1,000 steps"
     per += f", {gain.value / (more * energy.kwh):.3g} per kWh" if energy.kwh else ""
-    told = f"{HERE}gain {gain.value:.3g} [{gain.low:.3g}, {gain.high:.3g}] in {more:,} more steps: {per}"
+    told = f"gain {gain.value:.3g} [{gain.low:.3g}, {gain.high:.3g}] in {more:,} more steps: {per}"
     try:
-        return _span(DOUBLE, found.at(2.0), found, method=_law(found, what) + told)
+        return _span(DOUBLE, found.at(2.0), found, method=f"{_law(found, what)}{_here(found)}; {told}")
     except RefusedError as error:
         return _refused(DOUBLE, str(error))
 
@@ -172,20 +172,24 @@ def _percent(found: Forecast, what: str, energy: Energy) -> Iterator[Metric]:
         yield _refused(PERCENT, str(error))
         yield _refused(PERCENT_KWH, str(error))
         return
-    yield _span(PERCENT, steps, found, method=_law(found, what))
+    yield _span(PERCENT, steps, found, method=_law(found, what) + _here(found))
     if energy.kwh is None:
         yield _refused(PERCENT_KWH, energy.reason)
         return
     cost = Span(value=steps.value * energy.kwh, low=steps.low * energy.kwh, high=steps.high * energy.kwh)
-    kg = f"{HERE}{steps.value * energy.kg:.3g} kg CO2e" if energy.kg is not None else ""
-    told = f"{_law(found, what)}; energy of a step as in the last third of the run{kg}"
+    kg = f"; {steps.value * energy.kg:.3g} kg CO2e" if energy.kg is not None else ""
+    told = f"{_law(found, what)}; energy of a step as in the last third of the run{_here(found)}{kg}"
     quality = Quality.weakest([energy.quality, Quality.MODELLED])
     yield _span(PERCENT_KWH, cost, found, method=told, quality=quality)
 
 
 def _law(found: Forecast, what: str) -> str:
     ahead = "the schedule stretched" if found.schedule.decays else "the learning rate kept"
-    return f"{found.law} on {found.points} points of the {what} after the warm-up, {ahead}"
+    return f"laws of how losses fall, fitted to the {what} after the warm-up, {ahead}"
+
+
+def _here(found: Forecast) -> str:
+    return f"{HERE}{found.law}, on {found.points} points"
 
 
 def _scores(found: list[Scored], made: int) -> Iterator[Metric]:

@@ -114,6 +114,7 @@ class CarbonMonitor(Monitor):
         self.budget = Budget(max_energy_kwh=max_energy_kwh, max_emissions_kg=max_emissions_kg, action=action)
         self.measure_power_secs = positive("measure_power_secs", measure_power_secs)
         self._meter: Meter | None = None
+        self._agreement = Agreement()
 
     @property
     def may_stop(self) -> bool:
@@ -122,7 +123,7 @@ class CarbonMonitor(Monitor):
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the meter, on one rank of each node."""
-        self._meter, self._agreement, self.stopping = None, Agreement(), ""
+        self._meter, self.stopping = None, ""
         if trainer.local_rank != 0 or self.session is None:
             return
         try:
@@ -135,7 +136,7 @@ class CarbonMonitor(Monitor):
             self._facts["hourly_intensity"] = self.hours.fact(datetime.now(UTC))
         self._nodes, self._before = trainer.num_nodes, self._spent_before()
         self._step = trainer.global_step
-        self._course = Course(self._step, _last_step(trainer), validates=trainer.enable_validation)
+        self._course = Course(self._step, _last_step(trainer, pl_module), validates=trainer.enable_validation)
         self._met, self._told, self._noted_at = False, False, -math.inf
         self._last: Reading | None = None
         look_up = self.locate and not self.place.known
@@ -285,8 +286,10 @@ def _hours(path: str | os.PathLike[str] | None) -> Hours | None:
         raise ValueError(f"hourly_intensity: {error}") from error
 
 
-def _last_step(trainer: Trainer) -> int | None:
-    """Return the optimizer step that ends the training; None where it is not known."""
+def _last_step(trainer: Trainer, pl_module: LightningModule) -> int | None:
+    """Return the optimizer step that ends the training; None where it is not known, or each optimizer counts."""
+    if not pl_module.automatic_optimization or len(trainer.optimizers) != 1:
+        return None
     try:
         last = float(trainer.estimated_stepping_batches)
     except Exception:  # noqa: BLE001 - a loader of the user's that does not tell

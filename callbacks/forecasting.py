@@ -24,10 +24,10 @@ TABLE, LOSS = "overfitting", "overfitting.val_loss"
 class ForecastMonitor(Monitor):
     """Forecast, now and then after a validation, the validation loss after as many steps again.
 
-    A power law, a shifted one and an exponential are fitted to the validation losses so far, as `OverfittingMonitor` records them, at the learning rate
-    of now; a forecast is made after at least five, at most twenty times, ever rarer, and not once the rate has come
-    down. When the run ends, each is scored by what happened, where the rate stayed as it was. Needs
-    `OverfittingMonitor` before it on the same trainer.
+    A power law, a shifted one and an exponential are fitted to the validation losses so far, as `OverfittingMonitor`
+    records them, at the learning rate of now; a forecast is made after at least five, at most twenty times, ever
+    rarer, and not once the rate has come down. When the run ends, each is scored by what happened, where the rate
+    stayed as it was. Needs `OverfittingMonitor` before it on the same trainer.
 
     Records:
         forecast: Event with the step, the step that it is for, the loss and its 95 % interval (loss).
