@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,6 @@ from .locating import locate
 OURS = "groundwire-carbon"  # name of the thread
 NEVER_S = 1e7  # codecarbon's own period: it would measure on a second thread, and count twice what both see
 LEAST_S = 0.2  # of metering, before which codecarbon's figures say nothing
-
-
-_log = logging.getLogger("codecarbon")
 
 
 class Meter:
@@ -64,7 +62,6 @@ class Meter:
         return f"codecarbon did not stop within {patience_s:g} s" if self._thread.is_alive() else self.problem
 
     def _live(self, options: Mapping[str, Any]) -> None:
-        _log.addFilter(_of_others)
         try:
             self._run(dict(options))
         except MeterError as error:
@@ -73,13 +70,17 @@ class Meter:
             self.problem = f"codecarbon: {type(error).__name__}: {error}"
 
     def _run(self, options: dict[str, Any]) -> None:
-        from codecarbon import OfflineEmissionsTracker
+        from codecarbon import OfflineEmissionsTracker  # which sets up its logger
 
+        with _muted():
+            self._meter(OfflineEmissionsTracker, options)
+
+    def _meter(self, kind: Any, options: dict[str, Any]) -> None:
         found = locate() if self._look_up else None
         totals = _totals_sink()
-        tracker = OfflineEmissionsTracker(
+        tracker = kind(
             output_methods=[], output_handlers=[totals], allow_multiple_runs=True, tracking_mode="machine",
-            log_level=_log.level or "critical", measure_power_secs=NEVER_S, pue=1.0, wue=0.0, output_dir=os.curdir,
+            log_level="critical", measure_power_secs=NEVER_S, pue=1.0, wue=0.0, output_dir=os.curdir,
             **(found or {}), **options,
         )  # fmt: skip
         schedulers: list[Any] = []
@@ -122,9 +123,16 @@ def _age(tracker: Any, name: str) -> float:
     return time.perf_counter() - then if isinstance(then, float) else 0.0
 
 
-def _of_others(record: logging.LogRecord) -> bool:
-    """Return whether it was not our own tracker that said something: what it cannot do, `Meter.problem` tells."""
-    return record.threadName != OURS
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Keep codecarbon quiet while it is ours: what it cannot do, `Meter.problem` tells."""
+    log = logging.getLogger("codecarbon")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _totals_sink() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -211,3 +212,24 @@ def test_only_an_answer_that_names_a_country_is_a_place(
 
     monkeypatch.setattr(locating.urllib.request, "urlopen", lambda *_, **__: Answer())
     assert locate() == expected
+
+
+def test_codecarbon_is_quiet_while_it_is_ours_and_not_after(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import codecarbon
+
+    log = logging.getLogger("codecarbon")
+    before = log.level
+
+    class Talking(Tracker):
+        def start(self) -> None:
+            for thread in (threading.Thread(target=log.warning, args=("a thread of its own",)),):
+                thread.start()
+                thread.join()
+            log.warning("no counter")
+
+    monkeypatch.setattr(codecarbon, "OfflineEmissionsTracker", Talking)
+    assert Meter({}, period_s=0.05).stop(20) == ""
+    assert capfd.readouterr().err == ""
+    assert log.level == before
