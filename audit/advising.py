@@ -9,6 +9,7 @@ from .limit_table import Limit
 from .model import Audit, Finding
 
 MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
+PREFIX = "findings."
 ANOTHER_SCORER = "let a scorer decide that may: `groundwire qualify --scorer …` tries one"
 
 
@@ -22,14 +23,28 @@ def advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str
         return "compare with another baseline: `groundwire baseline set RUN` makes one"
     if answer.outcome == "unknown":
         return "ask more prompts" if answer.needed else "see why, and measure again"
+    if limit.metric.startswith(PREFIX):
+        return _named(limit.metric.removeprefix(PREFIX), audit)
     quantity = registry.metric(limit.metric)
     family = quantity.family if quantity else ""
     near = [finding for finding in audit.findings if _concerns(finding, limit.metric, family) and finding.mitigations]
     for finding in sorted(near, key=lambda finding: limit.metric not in _series(finding)):
-        first = finding.mitigations[0]
-        settings = ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items())
-        return settings or first.text
+        return _remedy(finding)
     return "see the report's findings, or reconsider the limit"
+
+
+def _named(severity: str, audit: Audit) -> str:
+    """Return the findings of a severity that count, each with what to do first."""
+    found = [
+        f for f in audit.findings if f.severity.value == severity and f.status == "stable" and not f.follows_from
+    ]
+    told = [f"{f.name}{': ' + _remedy(f) if f.mitigations else ''}" for f in found]
+    return "; ".join(told) or "see the report's findings, or reconsider the limit"
+
+
+def _remedy(finding: Finding) -> str:
+    first = finding.mitigations[0]
+    return ", ".join(f"{key}={setting(value)}" for key, value in first.settings.items()) or first.text
 
 
 def _shown_only(limit: Limit, audit: Audit) -> bool:

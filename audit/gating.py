@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Inputs:
         declared: Facts of the release.
         branch: Branch of the release; None where it is not known.
         strict_waivers: Whether a waiver that has expired or is not used fails.
+        ref: Git ref that policy, waivers and baseline were taken from; empty where from disk.
     """
 
     policy: Policy
@@ -42,6 +43,7 @@ class Inputs:
     declared: Mapping[str, Any]
     branch: str | None
     strict_waivers: bool
+    ref: str = ""
 
     @classmethod
     def of(
@@ -75,6 +77,7 @@ class Inputs:
             declared=_declared(release or _given(named.release), Path(RELEASE), read),
             branch=short_branch(branch or "") or branch_of(),
             strict_waivers=strict_waivers,
+            ref=ref or "",
         )
 
     def judged(self, run: str) -> tuple[Verdict, Audit]:
@@ -89,7 +92,9 @@ class Inputs:
             digest_ok=digest_ok, baseline=self.baseline, waivers=self.waivers, weights=self._weights(audit, run),
             declared=self.declared, branch=self.branch, strict_waivers=self.strict_waivers,
         )  # fmt: skip
-        return decide(audit, self.policy, question), audit
+        verdict = decide(audit, self.policy, question)
+        told = (f"policy, waivers and baseline are those of {self.ref}",) if self.ref else ()
+        return replace(verdict, notes=(*told, *verdict.notes)), audit
 
     def _weights(self, audit: Audit, run: str) -> Weights | None:
         if self.checkpoint is None:

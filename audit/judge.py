@@ -193,7 +193,7 @@ def _run(record: Record) -> Run:
     if run.status is RunStatus.RUNNING and not last.alive:
         notes.insert(0, "the process is gone and left no word: it was killed")
     for event in record.events("stopped", replayed=True):
-        told = event.get("reason") or f"on_finding says so of {event['name']}"
+        told = event.get("reason") or f"it was to stop at {event['name']}"
         notes.append(f"stopped at step {event['at_step']:,}: {told}")
     return Run(
         id=run.id,

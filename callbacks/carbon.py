@@ -232,7 +232,11 @@ class CarbonMonitor(Monitor):
             return
         self._told = True
         self.session.event("budget", step=None, at_step=self._step, action=self.budget.action, **self.budget.limits)
-        self.session.warn("budget-exceeded", f"{over} is spent at step {self._step:,}.", self._step)
+        self.session.warn(
+            "budget-exceeded",
+            f"{over} is spent at step {self._step:,}{', the training ends' if self.may_stop else ''}.",
+            self._step,
+        )
         if self.may_stop:
             self.stopping = "budget-exceeded"
 

@@ -106,6 +106,13 @@ def mostly_modelled_energy(case: Case, threshold: float) -> Fault | None:
 
 
 def _raise_or_stop(case: Case, fault: Fault) -> Mitigation:
+    if any(event.get("action") == "stop" for event in case.events("budget")):
+        return Mitigation(
+            text="Go on from the last checkpoint with a larger budget, or leave it: the budget ended the training.",
+            gain="the steps that were planned",
+            cost="more energy than was decided",
+            source="CarbonMonitor's documentation",
+        )
     return Mitigation(
         text='Let the budget end the training, CarbonMonitor(action="stop"), or decide on a larger one beforehand.',
         gain="no run spends more than was decided",

@@ -109,7 +109,7 @@ def test_a_run_can_be_stopped_and_says_why(tmp_path: Path) -> None:
     fit(runner, Breaking())
     assert runner.global_step == BROKEN
     run = audit_of(callback.folder)["run"]
-    assert run["notes"] == [f"stopped at step {BROKEN}: on_finding says so of non-finite"]
+    assert run["notes"] == [f"stopped at step {BROKEN}: it was to stop at non-finite"]
 
 
 def test_nothing_is_stopped_unless_asked_for(tmp_path: Path) -> None:
