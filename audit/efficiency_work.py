@@ -17,7 +17,8 @@ class Work:
 
     Attributes:
         flop: By the type of number.
-        quality: Measured where nearly all batches were of a shape that was counted, else modelled.
+        quality: Measured where nearly all batches were of a shape that was counted and counts of one shape were
+            alike, else modelled.
         method: How.
         counted: How many batches were counted.
     """
@@ -53,16 +54,21 @@ def _counted(totals: Totals) -> Work:
     counted = sum(event["counted_batches"] for event in told)
     batches = sum(event["batches"] for event in told)
     scaled = sum(event["scaled_batches"] for event in told) / batches
-    quality = Quality.MODELLED if scaled > SCALED_MOST else Quality.MEASURED
-    return Work(flop=flop, quality=quality, method=_method(totals, counted, batches, scaled), counted=counted)
+    varied = sum(event.get("varied_batches", 0) for event in told) / batches
+    quality = Quality.MODELLED if scaled > SCALED_MOST or varied else Quality.MEASURED
+    method = _method(totals, counted, batches, scaled, varied)
+    return Work(flop=flop, quality=quality, method=method, counted=counted)
 
 
-def _method(totals: Totals, counted: int, batches: int, scaled: float) -> str:
+def _method(totals: Totals, counted: int, batches: int, scaled: float, varied: float) -> str:
     method = f"products of matrices, convolutions, attention and recurrent layers, counted in {counted:,} of"
     method += f" {batches:,} batches as they ran, forward and backward; activations that were computed once more and"
     method += " the optimizer's update are not among them"
     if scaled:
         method += f"; {scaled:.1%} of the batches had another shape and count in proportion to their size"
+    if varied:
+        method += f"; {varied:.1%} of the batches had a shape whose counts differ by more than 2 %: each count stands"
+        method += " for the batches until the next one"
     missing = sorted({name for event in totals.events for name in event["uncounted"]})
     method += f"; not counted: {', '.join(missing[:6])}" if missing else ""
     return method + totals.attempts_in_words()

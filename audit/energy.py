@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import registry
+from .comparable import HERE
+from .efficiency_totals import Totals, UnknownError
 from .energy_forecast import BAND, scored
 from .ledger import ERRORS, KINDS, Ledger
 from .model import Metric, Quality
@@ -107,7 +109,7 @@ def _emissions(ledger: Ledger, common: dict[str, Any]) -> Iterator[Metric]:
     quality = Quality.weakest([common["quality"], Quality.MODELLED])
     grid = f"grid of {', '.join(map(str, places))}" if any(places) else "grid as declared"
     method = f"{grid}, {', '.join(map(str, sources))}"
-    found = {"quality": quality, "method": f"{common['method']}; {method}, PUE included"}
+    found = {"quality": quality, "method": f"{common['method']}; {method}; {_with_pue(ledger)}"}
     yield _of("carbon.emissions_kg", kg, **common | found, **_range(ledger, kg))
     if ledger.facility_kwh:
         declared = any("declared" in str(source) for source in sources)
@@ -132,6 +134,15 @@ def _declared(ledger: Ledger, common: dict[str, Any]) -> Iterator[Metric]:
     yield from _cost(ledger, common | {"quality": quality})
 
 
+def _with_pue(ledger: Ledger) -> str:
+    """Return in words what the data centre's own needs are taken to be."""
+    pues = ledger.told("pue")
+    known = " and ".join(f"{pue:g}" for pue in pues if pue is not None)
+    if not known:
+        return "without PUE: none declared"
+    return f"with PUE {known}" + (", where one was declared" if None in pues else "")
+
+
 def _embodied(ledger: Ledger, common: dict[str, Any]) -> Iterator[Metric]:
     rates = ledger.told("embodied_kg_per_s")
     if not rates or None in rates:
@@ -152,28 +163,42 @@ def _cost(ledger: Ledger, common: dict[str, Any]) -> Iterator[Metric]:
         return
     cost = sum(account.kwh * account.pue * float(account.facts["price_per_kwh"]) for account in ledger.accounts)
     told, currency = ", ".join(sorted({f"{float(price):g}" for price in prices})), str(currencies[0])
-    method = f"{common['method']}; {told} {currency} a kWh as declared, PUE included"
+    method = f"{common['method']}; {told} {currency} a kWh as declared; {_with_pue(ledger)}"
     found = _of("carbon.cost", cost, **common | {"method": method}, **_range(ledger, cost))
     yield found.model_copy(update={"unit": currency})
 
 
 def _shares(ledger: Ledger, record: Record, common: dict[str, Any]) -> Iterator[Metric]:
     """Yield the energy of an example, a token and an epoch."""
-    counted = {(e["attempt"], e["rank"]): e for e in record.events("efficiency", replayed=True)}
-    attempts = {attempt.number for attempt in record.run.attempts}
+    totals = Totals.of(record)
     for name, unit in (("samples", "sample"), ("tokens", "token")):
-        total = sum(float(event.get(name) or 0) for event in counted.values())
-        if total and {attempt for attempt, _ in counted} == attempts:
-            method = f"{common['method']}; over {total:,.0f} {name}, repetitions and lost work included"
-            value = JOULES * ledger.kwh / total
-            fields = common | {"method": method} | _range(ledger, value)
-            yield _of(f"carbon.energy_per_{unit}", value, **fields, n=int(total))
-    epochs = record.run.attempts[-1].epochs
+        if totals is not None and set(totals.attempts) == {attempt.number for attempt in record.run.attempts}:
+            yield from _per_unit(ledger, totals, name, f"carbon.energy_per_{unit}", common)
+    epochs = record.run.own_epochs
+    if epochs is None and record.run.attempts[-1].epochs:
+        reason = "the run goes on from another, and after how many epochs is not recorded"
+        yield _of("carbon.energy_per_epoch_kwh", None, reason=reason, **common | {"quality": Quality.UNKNOWN})
     if epochs:
         value = ledger.kwh / epochs
-        method = f"{common['method']}; over {epochs} epochs, lost work included"
+        method = f"{common['method']}; over the epochs of this run, begun ones and lost work included{HERE}{epochs}"
         fields = common | {"method": method} | _range(ledger, value)
         yield _of("carbon.energy_per_epoch_kwh", value, **fields, n=epochs)
+
+
+def _per_unit(ledger: Ledger, totals: Totals, name: str, metric: str, common: dict[str, Any]) -> Iterator[Metric]:
+    """Yield the energy of one of what was counted; nothing where an attempt could not count it."""
+    try:
+        total = totals.sum(name, f"no_{name}")
+    except UnknownError:
+        return
+    if not total:
+        return
+    silent = sum(totals.devices(number) - len(totals.of_attempt(number)) for number in totals.attempts)
+    method = f"{common['method']}; over all {name}, repetitions and lost work included"
+    method += f"; ranks that told nothing ({silent}) taken to be as the others" if silent > 0 else ""
+    method += f"{HERE}{total:,.0f} {name}"
+    value = JOULES * ledger.kwh / total
+    yield _of(metric, value, **common | {"method": method} | _range(ledger, value), n=round(total))
 
 
 def _forecasts(record: Record) -> Iterator[Metric]:

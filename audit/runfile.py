@@ -30,8 +30,9 @@ class Attempt(Document):
     world_size: int = Field(default=1, ge=1)
     resumes: int | None = Field(default=None, description="attempt whose checkpoint it went on from; else the last")
     first_step: int = Field(description="optimizer steps already taken when the attempt began")
+    first_epoch: int | None = Field(default=None, description="epochs already begun when the attempt began")
     steps: int | None = Field(default=None, description="optimizer steps taken when it ended")
-    epochs: int | None = None
+    epochs: int | None = Field(default=None, description="epochs finished when it ended, with those before the run")
     exception: str | None = None
     events: int | None = Field(default=None, description="events of rank 0, once it ended")
     chunks: int | None = Field(default=None, description="chunks of series of rank 0, once it ended")
@@ -65,6 +66,13 @@ class RunFile(Document):
     def status(self) -> RunStatus:
         """How the latest attempt ended."""
         return self.attempts[-1].status
+
+    @property
+    def own_epochs(self) -> int | None:
+        """Epochs that this run itself began and finished, without those it began with; None where it cannot tell."""
+        first = self.attempts[0]
+        before = first.first_epoch if first.first_epoch is not None or first.first_step else 0
+        return None if before is None else max(0, (self.attempts[-1].epochs or 0) - before)
 
     def lineage(self) -> dict[int, float]:
         """Return the attempts that led to the last weights, each with the last of its steps that did."""

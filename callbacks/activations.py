@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
 from .buffer import Key, VectorBuffer
+from .compiling import COMPILED, compiled, compiled_frames, compiles
 from .layers import clean, sharded
 from .monitor import Monitor, guarded
 from .observer import Observer, Seen
@@ -24,7 +25,8 @@ class ActivationMonitor(Monitor):
     """Watch activations in sampled training steps, on rank zero.
 
     The torch calls of a step are observed while it runs: nothing is attached to the model, and nothing is
-    called a second time. Compiled and scripted models are not observed.
+    called a second time. Compiled and scripted models are not observed, and nothing is from the moment on in which
+    torch compiles any function in the process: it would compile it again for the observer.
 
     Records:
         activation.dead_share: Share of a rectifier's units that were zero on all of at least 128 rows.
@@ -50,7 +52,7 @@ class ActivationMonitor(Monitor):
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look whether the module's own calls can be seen."""
         self._observer = None
-        self._observed = -1
+        self._observed, self._batches = -1, 0
         self._first: Seen | None = None
         self._told_modes = False
         self._alive: dict[str, tuple[Tensor, int]] = {}
@@ -58,18 +60,34 @@ class ActivationMonitor(Monitor):
         self._watches = trainer.global_rank == 0
         self._names = {id(p): clean(name).rpartition(".")[0] for name, p in pl_module.named_parameters()}
         reason = sharded(trainer.strategy, pl_module)
-        if any(_opaque(module) for module in pl_module.modules()):
-            reason = "the model is compiled: what happens inside cannot be seen from outside"
+        reason = COMPILED if _opaque(pl_module) else reason
         if reason:
             self.switch_off(reason)
 
     @guarded
     def _watch(self, trainer: Trainer) -> None:
         step = trainer.global_step + 1
-        if self._watches and self._observed != step and self.may_sample(step, self.due):
+        self._batches += 1
+        if self._watches and not self._compiles() and self._observed != step and self.may_sample(step, self.due):
             self._observed = step
             self._observer = Observer(self._names, whole=self._first is None)
             self._observer.watch()
+
+    def _compiles(self) -> bool:
+        """Return whether an observer would get in the way of compiled functions; leave for good where there are."""
+        assert self.session is not None  # noqa: S101 - only called while measuring
+        if compiled_frames():
+            self._watches = False
+            if self._observed < 0:
+                self.switch_off(FUNCTION)
+            else:
+                self.session.not_checked(f"activations from batch {self._batches:,} on", FUNCTION)
+            return True
+        if self._batches == 1 and compiles():
+            self._first = Seen()  # what comes later is no first step
+            self.session.not_checked("what goes into the layers in the first step", FUNCTION)
+            return True
+        return False
 
     @guarded
     def _look_away(self) -> None:
@@ -166,6 +184,7 @@ class ActivationMonitor(Monitor):
         return super().__getstate__() | {"_observer": None, "_first": None, "_names": {}, "_tables": {}, "_alive": {}}
 
 
+FUNCTION = "a function is compiled in this process: to observe it would compile it once more"
 FIGURES = ("in_std", "in_mean", "in_zeros", "in_spread", "out_spread")
 
 
@@ -180,7 +199,7 @@ def _document(seen: Seen) -> dict[str, Any]:
 
 
 def _opaque(module: nn.Module) -> bool:
-    return isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
+    return compiled(module) or any(isinstance(child, torch.jit.ScriptModule) for child in module.modules())
 
 
 def _stochastic(module: nn.Module) -> bool:

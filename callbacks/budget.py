@@ -13,6 +13,7 @@ Action = Literal["warn", "stop"]
 ACTIONS = ("warn", "stop")
 UNITS = {"max_energy_kwh": "kWh", "max_emissions_kg": "kg CO2e"}
 APART = 1.5  # factor of the steps between two forecasts
+MOST = 500  # readings that are kept, even: beyond, every other one goes
 Spent = Mapping[str, float | None]
 
 
@@ -68,19 +69,27 @@ class Course:
     def __init__(self, first: int, last: int | None, *, validates: bool) -> None:
         self._first, self._last, self._validates = first, last, validates
         self._points: list[tuple[int, float, float]] = []
+        self._latest = (first, 0.0, 0.0)
+        self._readings, self._every = 0, 1
         self._next = float(first)
 
     def add(self, step: int, training_kwh: float, other_kwh: float) -> None:
-        """Take what a reading told."""
-        self._points.append((step, training_kwh, other_kwh))
+        """Take what a reading told; of many, those that are kept lie evenly apart."""
+        self._latest = (step, training_kwh, other_kwh)
+        if self._readings % self._every == 0:
+            self._points.append(self._latest)
+        self._readings += 1
+        if len(self._points) > MOST:
+            self._points, self._every = self._points[::2], 2 * self._every
 
     def forecast(self) -> dict[str, Any] | None:
         """Return a forecast, in words of JSON, when one is due and can be made: ever rarer."""
-        step, _, others = self._points[-1]
+        step, _, others = self._latest
         if self._last is None or step < self._next or (self._validates and not others):
             return None
+        points = self._points if self._points[-1] == self._latest else [*self._points, self._latest]
         try:
-            found = energy_forecast(*zip(*self._points, strict=True), last=self._last, first=self._first)
+            found = energy_forecast(*zip(*points, strict=True), last=self._last, first=self._first)
         except TooEarlyError:
             return None
         self._next = self._first + APART * (step - self._first)

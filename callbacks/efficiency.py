@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 
 from ..audit.series import Rows
+from .compiling import COMPILED, compiled
 from .efficiency_facts import facts
-from .flop_tally import COMPILED, FlopTally, compiled
+from .flop_tally import FlopTally
 from .layers import sharded
 from .monitor import Monitor, guarded
 from .occupancy import Occupancy
@@ -49,7 +51,8 @@ class EfficiencyMonitor(Monitor):
 
     Args:
         tokens: Returns how many tokens a batch holds. By default the ones of its `attention_mask`, else the elements
-            of its `input_ids`, else those of its first tensor, if that holds integers and has two dimensions.
+            of its `input_ids`, else those of its first tensor, if all tensors in the batch are integers of its shape
+            [batch, length].
         peak_flop_per_s: What one of the devices can do at most, without sparsity, in the type of number that is
             used (FLOP/s). By default from a table of data sheets, where the device is in it.
         count_flop: Whether operations are counted.
@@ -89,6 +92,7 @@ class EfficiencyMonitor(Monitor):
         self._waits = Waits(events_of(device))
         self._hidden = "dataloader_iter" in _step_parameters(pl_module)
         self._step, self._batches = trainer.global_step, 0
+        self._look = True  # at which parameters are trained
         self._noted_s = 0.0
         self._row_s, self._known = 0.0, [(0.0, 0.0)] * len(COLUMNS)
         self._ended: dict[str, float] | None = None
@@ -107,11 +111,14 @@ class EfficiencyMonitor(Monitor):
         return 0.0 if session is None else session.seconds + sum(monitor.seconds for monitor in session.monitors)
 
     @guarded
-    def _began(self, batch: Any, batch_idx: int) -> None:
+    def _began(self, batch: Any, batch_idx: int, parameters: Iterable[Tensor]) -> None:
         assert self.session is not None and self._tally is not None  # noqa: S101 - only called while measuring
         self._waits.began(self._own_s(), first=batch_idx == 0 or not self._batches)
         self._batches += 1
         self._counter.add(batch)
+        if batch_idx == 0 or self._look:
+            self._look = False
+            self._tally.trains(parameters)
         self._tally.began(batch, self._affordable)
 
     def _affordable(self) -> bool:
@@ -139,6 +146,7 @@ class EfficiencyMonitor(Monitor):
     def flush(self) -> None:
         """Take readings, write a row, and now and then the totals."""
         assert self.session is not None  # noqa: S101 - only called during a run
+        self._look = True
         self._counter.settle()
         self._waits.settle()
         self._occupancy.read()
@@ -191,6 +199,7 @@ class EfficiencyMonitor(Monitor):
             "no_flop": tally.reason or (None if flop else "the run ended before a step was counted"),
             "counted_batches": tally.steps,
             "scaled_batches": tally.scaled_batches,
+            "varied_batches": tally.varied_batches,
             "recomputed": tally.recomputed,
             "uncounted": sorted(tally.missing),
             **self._occupancy.document(),
@@ -224,7 +233,7 @@ class EfficiencyMonitor(Monitor):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """End the wait and count the batch."""
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        self._began(batch, batch_idx)
+        self._began(batch, batch_idx, pl_module.parameters())
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Count nothing of the update."""

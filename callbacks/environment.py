@@ -42,11 +42,17 @@ def configuration(trainer: Trainer, pl_module: LightningModule) -> dict[str, Jso
             "accumulate_grad_batches": trainer.accumulate_grad_batches,
             "gradient_clip_val": trainer.gradient_clip_val,
             "precision": str(trainer.precision),
+            **_validation(trainer),
         },
         "optimizer": _optimizer(trainer),
         "data": _data(trainer),
         "model": _model(pl_module),
     }
+
+
+def _validation(trainer: Trainer) -> dict[str, JsonValue]:
+    names = ("limit_val_batches", "val_check_interval", "check_val_every_n_epoch")
+    return {name: plain(getattr(trainer, name, None)) for name in names}
 
 
 def _optimizer(trainer: Trainer) -> dict[str, JsonValue]:
@@ -65,7 +71,13 @@ def _data(trainer: Trainer) -> dict[str, JsonValue]:
     declared = getattr(getattr(trainer, "datamodule", None), "hparams", {})
     loader = trainer.train_dataloader
     found = {name: getattr(loader, name) for name in ("batch_size", "num_workers") if hasattr(loader, name)}
-    return _capped(dict(declared) | found | _epoch(trainer))
+    return _capped(dict(declared) | found | _epoch(trainer) | _validated(trainer))
+
+
+def _validated(trainer: Trainer) -> dict[str, int]:
+    """Return the batches of a validation on a rank, of its largest loader, where they are known before the first."""
+    counts = [count for count in trainer.num_val_batches if isinstance(count, int) and count > 0]
+    return {"validation_batches": max(counts)} if counts and len(counts) == len(trainer.num_val_batches) else {}
 
 
 def _epoch(trainer: Trainer) -> dict[str, int]:

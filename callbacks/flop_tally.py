@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from .compiling import COMPILED, compiled_frames
+from .compiling import compiled as compiled
+from .flop_spans import Counted
 from .flops import FlopCounter, tf32
 
 Shapes = tuple[tuple[int, ...], ...]
 
 MOST_SHAPES = 16  # of batches that are counted each for itself
-COUNTED = frozenset({2, 3} | {10**power + turn for power in range(1, 10) for turn in (0, 1)})
+COUNTED = frozenset({2, 3, *range(10, 20)} | {10**power + turn for power in range(1, 10) for turn in (0, 1)})
 EARLY = 3  # batches that are counted whatever that costs
 DEPTH = 3
-
-COMPILED = "the model is compiled: what happens inside cannot be seen from outside"
-
-
-@dataclass
-class Counted:
-    """What some batches of one shape took.
-
-    Attributes:
-        flop: Sum by the type of number.
-        steps: How many batches were counted.
-        batches: How many there were in all.
-    """
-
-    flop: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    steps: int = 0
-    batches: int = 0
 
 
 class FlopTally:
     """The operations of all batches so far, from those that were counted.
 
-    Two batches in a row are counted, because some modules train their parts in turns: batches 2 and 3, 10 and
-    11, 100 and 101, and so on, and the first batch of each new shape. The first batch of a run is not, because lazy
-    parts come to be in it. A batch of a shape that was not counted is taken in proportion to its size.
+    Batches in a row are counted, because some modules train their parts in turns: batches 2 and 3, 10 to 19, 100
+    and 101, 1000 and 1001, and so on, and the first batch of each new shape; more in a row where those of one shape
+    differ, and two anew where other parameters are trained than before. The first batch of a run is not, because
+    lazy parts come to be in it. A batch of a shape that was not counted is taken in proportion to its size.
 
     Args:
         reason: Why nothing is counted, or an empty string.
@@ -69,6 +54,7 @@ class FlopTally:
         self._left: list[FlopCounter] = []  # below a mode of the user's, to be taken off later
         self._current: Shapes = ()
         self._compiled = compiled_frames()
+        self._trained = -1
 
     @property
     def steps(self) -> int:
@@ -78,8 +64,16 @@ class FlopTally:
     @property
     def recomputed(self) -> float:
         """Operations that were done once more, over those of the counted batches."""
-        whole = sum(sum(counted.flop.values()) for counted in self._shapes.values())
+        whole = sum(sum(span.flop.values()) for counted in self._shapes.values() for span in counted.spans)
         return self._recomputed / whole if whole else 0.0
+
+    def trains(self, parameters: Iterable[Tensor]) -> None:
+        """Look which parameters are trained; where they are others than before, count anew."""
+        trained = hash(tuple(parameter.requires_grad for parameter in parameters))
+        if trained != self._trained:
+            self._trained = trained
+            for counted in self._shapes.values():
+                counted.changed()
 
     def began(self, batch: Any, affordable: Callable[[], bool]) -> None:
         """Count the operations of a batch where that is due and, after the first ones, affordable."""
@@ -93,7 +87,11 @@ class FlopTally:
 
     def _due(self) -> bool:
         counted = self._shapes.get(self._current)
-        return self._batch > 1 and counted is not None and (self._batch in COUNTED or not counted.steps)
+        return (
+            self._batch > 1
+            and counted is not None
+            and (self._batch in COUNTED or counted.due > 0 or not counted.steps)
+        )
 
     def _watch(self) -> None:
         if compiled_frames() != self._compiled:
@@ -116,20 +114,16 @@ class FlopTally:
         if counted is None:
             self._other, self._other_batches = self._other + _size(self._current), self._other_batches + 1
             return
-        counted.batches += 1
-        if counter is not None:
-            self._keep(counter, counted)
+        counted.add(None if counter is None else self._kept(counter))
 
-    def _keep(self, counter: FlopCounter, counted: Counted) -> None:
+    def _kept(self, counter: FlopCounter) -> Mapping[str, float] | None:
         self.seconds += counter.seconds
         if counter.problem is not None:
             self.reason = f"counting broke: {type(counter.problem).__name__}: {counter.problem}"[:300]
-            return
-        for word, flop in counter.flop.items():
-            counted.flop[word] += flop
-        counted.steps += 1
+            return None
         self._recomputed += counter.recomputed
         self.missing |= counter.missing
+        return counter.flop
 
     def leave(self) -> None:
         """Count no more of this batch."""
@@ -141,13 +135,17 @@ class FlopTally:
         known = [(shape, c) for shape, c in self._shapes.items() if c.steps]
         if not known:
             return {}
-        size = sum(_size(shape) * counted.steps for shape, counted in known)
-        _, rest = self._scaled()
+        scale = 1 + self._scaled()[1] / sum(_size(shape) * counted.batches for shape, counted in known)
         found: dict[str, float] = defaultdict(float)
         for _, counted in known:
-            for word, flop in counted.flop.items():
-                found[word] += flop * (counted.batches / counted.steps + rest / size)
+            for word, flop in counted.total().items():
+                found[word] += flop * scale
         return dict(found)
+
+    @property
+    def varied_batches(self) -> int:
+        """How many batches were of a shape whose counts differ although nothing is known to have changed."""
+        return sum(counted.batches for counted in self._shapes.values() if counted.varies)
 
     @property
     def scaled_batches(self) -> int:
@@ -170,18 +168,3 @@ def shapes(batch: Any, depth: int = DEPTH) -> Shapes:
 def _size(shape: Shapes) -> int:
     """Return the elements of the first tensor; 1 where there is none."""
     return prod(shape[0]) if shape else 1
-
-
-def compiled_frames() -> int:
-    """Return how many functions torch has compiled in this process."""
-    dynamo = sys.modules.get("torch._dynamo.utils")
-    return int(dynamo.counters["frames"]["total"]) if dynamo is not None else 0
-
-
-def compiled(module: nn.Module) -> bool:
-    """Return whether a module or a part of it was given to `torch.compile`."""
-    whole = getattr(module, "_compiler_ctx", None) is not None  # as Lightning marks it
-    return whole or any(
-        type(child).__name__ == "OptimizedModule" or getattr(child, "_compiled_call_impl", None) is not None
-        for child in module.modules()
-    )

@@ -75,7 +75,7 @@ class FlopCounter(TorchDispatchMode):
         name = uncounted(packet) if formula is None else ""
         if formula is None and not name:
             return
-        if self._updating and not torch.is_grad_enabled():
+        if self._updating and not _differentiates(args):
             return
         self._updating = False  # an optimizer's update has no gradients: this is the next forward pass
         if formula is None:
@@ -110,6 +110,12 @@ class FlopCounter(TorchDispatchMode):
             self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return True
         return self not in stack
+
+
+def _differentiates(args: tuple[Any, ...]) -> bool:
+    """Return whether what is made of tensors requires a gradient."""
+    listed = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else (arg,))]
+    return torch.is_grad_enabled() and any(isinstance(item, Tensor) and item.requires_grad for item in listed)
 
 
 def _recomputes() -> bool:

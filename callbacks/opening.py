@@ -145,6 +145,7 @@ def _attempt(number: int, trainer: Trainer, resumes: int | None) -> Attempt:
         world_size=trainer.world_size,
         resumes=resumes,
         first_step=trainer.global_step,
+        first_epoch=trainer.fit_loop.epoch_progress.current.ready,  # one that was begun elsewhere is not whole here
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .arguments import step_arguments
+from .compiling import compiled, compiled_frames
 from .isolation import isolated
 
 # They write infinities on purpose, as before the softmax of a causal attention.
@@ -57,7 +58,7 @@ def _any(kind: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> bool:
 
 def birthplace(
     trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, state: Tensor, names: Mapping[int, str]
-) -> str:
+) -> str | None:
     """Return where a training step first leaves the finite numbers; run before the optimizer's step.
 
     Args:
@@ -70,10 +71,12 @@ def birthplace(
 
     Returns:
         The call and the layer; `the batch` when that is not finite itself; `the backward pass` when the forward
-        pass is finite.
+        pass is finite; None where something is compiled, because then not every call is seen.
     """
     if any(t.is_floating_point() and not bool(t.isfinite().all()) for t in _tensors(batch)):
         return "the batch"
+    if compiled(pl_module) or compiled_frames():
+        return None
     watch = FiniteWatch(names)
     with isolated(pl_module, evaluate=False):
         torch.set_rng_state(state)

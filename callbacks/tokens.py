@@ -17,11 +17,15 @@ DEPTH = 3  # batches in batches, as several loaders give them
 
 BY_MASK = f"ones of {MASK}"
 BY_IDS = f"elements of {IDS}, padding included, because the batch has no {MASK}"
-BY_SHAPE = "elements of the batch's first tensor, integers of shape [batch, length], padding included"
+BY_IDS_WITH_MASK = f"elements of {IDS}, padding included: {MASK} is not of whole numbers [batch, length]"
+BY_SHAPE = "elements of the batch's first tensor, integers of shape [batch, length] like all else in it, with padding"
 BY_USER = "counted by the function that was given as tokens="
 
 NO_TENSOR = "the batch shows no tensor whose length could be counted"
-NO_TOKENS = f"the batch has no {IDS} and no tensor of integers [batch, length]: give tokens= a function of the batch"
+NO_TOKENS = (
+    f"the batch has no {IDS}, and is not of integers [batch, length] alone, which might be a table:"
+    " give tokens= a function of the batch"
+)
 
 
 class TokenCounter:
@@ -91,7 +95,7 @@ class TokenCounter:
         parts = [counted for part in _with_ids(batch, DEPTH) if (counted := self._of_ids(part)) is not None]
         if parts:
             return parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
-        if first is not None and first.ndim == 2 and first.dtype in INTEGERS:
+        if first is not None and _is_text(batch, first):
             self.how = BY_SHAPE
             return first.numel()
         return None
@@ -100,8 +104,8 @@ class TokenCounter:
         mask = part.get(MASK)
         if isinstance(mask, Tensor) and mask.ndim == 2 and not mask.is_floating_point():
             self.how = BY_MASK
-            return mask.sum()
-        self.how = BY_IDS
+            return (mask != 0).sum()  # packed examples are numbered
+        self.how = BY_IDS if mask is None else BY_IDS_WITH_MASK
         return int(part[IDS].numel())
 
     def settle(self) -> None:
@@ -109,6 +113,23 @@ class TokenCounter:
         if self._waiting and self.tokens is not None:
             self.tokens += int(torch.stack(self._waiting).sum())
         self._waiting.clear()
+
+
+def _is_text(batch: Any, first: Tensor) -> bool:
+    """Return whether a batch looks like text without names: integers [batch, length], and so are its targets.
+
+    A table of categories has the same shape; what it is to predict, or the numbers beside it, have another.
+    """
+    tokens = first.ndim == 2 and first.dtype in INTEGERS
+    return tokens and all(t.shape == first.shape and not t.is_floating_point() for t in _tensors(batch))
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+    items = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    for item in items:
+        yield from _tensors(item)
 
 
 def _with_ids(batch: Any, depth: int) -> Iterator[Mapping[str, Any]]:

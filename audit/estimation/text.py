@@ -16,6 +16,7 @@ from .total import Estimate
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 WIDTH = 118
+YOURS = "in your currency"
 _LABEL, _NAME, _VALUE = 26, 24, 30  # columns
 
 
@@ -70,7 +71,7 @@ def _results(found: Estimate) -> Iterator[str]:
     yield _known(found, "energy with PUE", "facility_energy_kwh", "kWh")
     yield _known(found, "emissions", "emissions_kg", "kg CO2e")
     yield _known(found, "water", "water_l", "L")
-    yield _known(found, "cost", "cost", found.currency)
+    yield _known(found, "cost", "cost", found.currency or YOURS)
     yield _known(found, "making of the hardware", "embodied_kg", "kg CO2e")
 
 
@@ -95,7 +96,8 @@ def _row(part: Assumption) -> list[str]:
     value, unit = part.value, f" {part.unit}" if part.unit else ""
     span = "" if value.low == value.high else f" ({_figure(value.low)} to {_figure(value.high)})"
     shown = f"{_figure(value.typical)}{span}{unit}"
-    start = f"  {part.name:<{_NAME}} {shown:<{_VALUE}} "
+    name = f"price {YOURS}" if part.name == "price" else part.name
+    start = f"  {name:<{_NAME}} {shown:<{_VALUE}} "
     told = f"{part.provenance.value}: {part.source}"
     return textwrap.wrap(
         told,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ..document import Document
 from ..errors import UsageError
+from ..formats import number
 from ..model import Audit, Quality
 from .facts import (
     EMBODIED,
@@ -136,7 +137,7 @@ def _making(audit: Audit, declared: Embodied | None) -> Figure:
         return unknown("the time of the run is not known: declare it with --hours-reserved", "gCO2eq")
     lifetime = declared.lifetime_years * HOURS_A_YEAR
     if hours > lifetime:
-        told = f"--lifetime-years {declared.lifetime_years:g} is less than the {hours:,.0f} hours reserved"
+        told = f"--lifetime-years {declared.lifetime_years:g} is less than the {number(hours)} hours reserved"
         raise UsageError(f"{told}: hardware is written off over all its life.")
     value = 1000 * declared.total_kg * hours / lifetime * declared.share
     how = (
@@ -151,10 +152,7 @@ def _units(audit: Audit, per: Unit) -> Figure:
     if per == "run":
         return Figure(value=1.0, unit=per, quality=Quality.MEASURED, how="one training run")
     if per == "epoch":
-        if audit.run.epochs:
-            how = "epochs that were finished"
-            return Figure(value=float(audit.run.epochs), unit=per, quality=Quality.MEASURED, how=how)
-        return unknown("no epoch was finished", per)
+        return _epochs(audit)
     name = f"carbon.energy_per_{per}"
     each, energy, metric = figure(audit, name), figure(audit, ENERGY), audit.metric(name)
     count = float(metric.n) if metric is not None and metric.n and each.value is not None else None
@@ -164,6 +162,18 @@ def _units(audit: Audit, per: Unit) -> Figure:
         return unknown(f"how many {per}s it trained on is not known: {each.how}", per)
     # The meter's quality is not that of the count.
     return Figure(value=count, unit=per, quality=Quality.MEASURED, how=f"{per}s trained on, repetitions counted")
+
+
+def _epochs(audit: Audit) -> Figure:
+    """Return the epochs of this run alone, as its energy is: those of a run that it goes on from are not in it."""
+    metric, epochs = audit.metric("carbon.energy_per_epoch_kwh"), audit.run.epochs
+    own = metric.n if metric is not None else None if audit.run.parent else epochs
+    if not epochs or own == 0:
+        return unknown("no epoch was finished", "epoch")
+    if own is None:
+        reason = metric.reason if metric is not None else None
+        return unknown(reason or "how many of the epochs this run trained itself is not known", "epoch")
+    return Figure(value=float(own), unit="epoch", quality=Quality.MEASURED, how="epochs that this run finished")
 
 
 def _term(found: Figure) -> Term:

@@ -47,20 +47,50 @@ def interval(case: Case, times: int) -> dict[str, Scalar]:
     return {"trainer.val_check_interval": math.ceil(steps * (case.number("trainer.accumulate_grad_batches") or 1))}
 
 
+def _batches(case: Case) -> int | None:
+    """Return the batches of a validation as they are, None where that is not known."""
+    limit = case.setting("trainer.limit_val_batches")
+    found = case.number("data.validation_batches") or (limit if isinstance(limit, int) else None)
+    return int(found) if found else None
+
+
+def fewer(case: Case, times: int) -> int | float | None:
+    """Return a limit of validation batches, so many times below the present one; None where that is not known.
+
+    A number of batches where the run knows it, for a share that makes less than one batch is refused by Lightning.
+    """
+    batches, limit = _batches(case), case.number("trainer.limit_val_batches")
+    if batches is not None:
+        return max(1, batches // times) if batches > 1 else None
+    return _floored(limit / times) if limit is not None else None
+
+
+def _floored(value: float) -> float:
+    """Return the first two digits of a positive number."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.floor(value / unit + 1e-9) * unit:.2g}")
+
+
+def _gain(case: Case, share: float, times: int) -> str:
+    kwh = energy(case, "validation")
+    spared = in_energy(kwh * (1 - 1 / times) if kwh is not None else None)
+    return f"{saved(share, times):.0%} of the time, {spared}"
+
+
 def _validate_less(case: Case, fault: Fault) -> Mitigation:
     """Recommend rarer validations, or where few are left, smaller ones."""
     share, limit = fault.evidence[0].value or 0.0, fault.evidence[0].limit or 1.0
     times, validations = rarer(share, limit), len(case.series("overfitting.val_loss"))
-    part = saved(share, times)
-    kwh = energy(case, "validation")
-    gain = f"{part:.0%} of the time, {in_energy(kwh * (1 - 1 / times) if kwh is not None else None)}"
-    if 0 < validations < FEWEST * times:
-        left = math.floor(100 / times) / 100 or 0.01
+    if 0 < validations < FEWEST * times and _batches(case) != 1:
+        rare, left = validations // times, fewer(case, times)
+        text = f"Validating {times} times rarer would leave {rare} validations, too few to see the best step."
+        times = min(times, _batches(case) or times)  # one batch is the least
         return Mitigation(
-            text=f"Validate on {left:.0%} of the validation batches: validating {times} times rarer would leave"
-            f" {validations // times} validations, too few to see the best step.",
-            settings={"trainer.limit_val_batches": left},
-            gain=gain,
+            text=f"Validate on a part of the present validation batches, 1 in {times}"
+            + (f": limit_val_batches={left}" if left is not None else "")
+            + f". {text}",
+            settings={"trainer.limit_val_batches": left} if left is not None else {},
+            gain=_gain(case, share, times),
             cost=f"the validation loss gets about {math.sqrt(times):.1f} times as noisy; shuffle the validation set"
             " once, so that its first batches stand for all",
             source="the share is this run's own",
@@ -70,7 +100,7 @@ def _validate_less(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text=f"Validate {times} times rarer" + (f": {told}." if told else "."),
         settings=settings,
-        gain=gain,
+        gain=_gain(case, share, times),
         cost="the best step is known less closely, and early stopping comes later by as much",
         source="the share is this run's own",
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from groundwire.audit.baseline import Baseline, load_baseline
+from groundwire.audit.comparable import HERE
 from groundwire.audit.errors import RecordError, UsageError
 from groundwire.audit.gate import Verdict
-from groundwire.audit.model import Audit, dump
+from groundwire.audit.model import Audit, Quality, dump
 from groundwire.audit.policy import parse_policy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,16 @@ def test_what_cannot_be_compared_is_unknown_and_names_what_differs(base: Audit |
     verdict = judged(audit_of(), ask=ask, max_regression=1e9)
     assert verdict.exit_code == 3
     assert told in verdict.limits[0].reason
+
+
+def test_energy_of_runs_of_other_lengths_can_be_compared(tmp_path: Path) -> None:
+    rows = []
+    for amount in ("6,000", "20,000"):
+        method = f"codecarbon 3, boundary: CPU; 1.{len(amount)} s at the start unmetered{HERE}{amount} samples"
+        rows.append(metric("carbon.energy_per_sample", 2.0, unit="J", quality=Quality.MEASURED, method=method))
+    ask = {"baseline": Baseline(where="b", audit=audit_of(rows[0]))}
+    document = {"schema": 1, "limits": {"it": {"metric": "carbon.energy_per_sample", "max_regression": 0}}}
+    assert judged(audit_of(rows[1]), document, ask=ask).exit_code == 0
 
 
 def test_the_direction_has_to_be_known() -> None:

@@ -9,11 +9,13 @@ import energy_material as material
 import pytest
 from groundwire.audit.carbonviews import carbon_overview
 from groundwire.audit.curves import Reader
+from groundwire.audit.exports.facts import zone
 from groundwire.audit.figures import carbon
 from groundwire.audit.model import Audit
 from groundwire.audit.overview import Overview
 from groundwire.audit.report import render_html, render_markdown
 from record_material import FakeRecord
+from run_material import attempt, run_file
 from test_report import PAYLOADS, Shape, blocks, changed, texts
 
 
@@ -251,3 +253,71 @@ def test_no_table_and_no_list_is_empty() -> None:
         page = render_html(audit, record)
         for empty in ("<tbody>\n</tbody>", "</h3>\n<h3>", "<dd></dd>", '<p class="lead"></p>'):
             assert empty not in page
+
+
+# What is said of each number
+
+
+def measured(record: Any, name: str) -> Any:
+    return next((m for m in material.audit_of(record).metrics if m.name == name and not m.labels), None)
+
+
+def test_a_pue_is_in_emissions_and_cost_only_where_one_was_declared() -> None:
+    price = {"price_per_kwh": 0.3, "currency": "EUR"}
+    for name in ("carbon.emissions_kg", "carbon.cost"):
+        assert measured(material.one_attempt(**price), name).method.endswith("; without PUE: none declared")
+        assert measured(material.one_attempt(**price, pue=1.2), name).method.endswith("; with PUE 1.2")
+    some = material.resumed()
+    some.happened["meter"][0]["pue"] = 1.3
+    assert measured(some, "carbon.emissions_kg").method.endswith("; with PUE 1.3, where one was declared")
+    assert zone(material.audit_of(material.one_attempt(pue=1.2))) == "FRA"
+
+
+@pytest.mark.parametrize(
+    ("began", "each", "count"),
+    [
+        ({}, 0.1, 4), ({"first_step": 75, "first_epoch": 3}, 0.4, 1), ({"first_step": 75}, None, None),
+        ({"first_step": 0, "first_epoch": 0}, 0.1, 4),
+    ],
+)  # fmt: skip
+def test_energy_per_epoch_is_over_the_epochs_of_this_run(
+    began: dict[str, int], each: float | None, count: int | None
+) -> None:
+    record = material.one_attempt()
+    record.run = run_file(attempt(epochs=4, **began))
+    found = measured(record, "carbon.energy_per_epoch_kwh")
+    assert (found.value, found.n) == (each, count)
+    assert (found.reason is None) == (each is not None)
+
+
+def test_a_run_that_began_with_all_its_epochs_has_no_energy_per_epoch() -> None:
+    record = material.one_attempt()
+    record.run = run_file(attempt(epochs=4, first_step=100, first_epoch=4))
+    assert measured(record, "carbon.energy_per_epoch_kwh") is None
+
+
+def told(rank: int, number: int = 1, **more: Any) -> dict[str, Any]:
+    counted = {"samples": 100, "no_samples": None, "tokens": None, "no_tokens": "a table"}
+    return {"attempt": number, "rank": rank} | counted | more
+
+
+def test_a_rank_that_told_nothing_trained_as_the_others() -> None:
+    record = material.one_attempt()
+    record.happened["efficiency.facts"] = [{"attempt": 1, "rank": 0, "devices": 2}]
+    record.happened["efficiency"] = [told(0), told(1)]
+    both = measured(record, "carbon.energy_per_sample")
+    assert (both.value, both.n) == (pytest.approx(0.4 * 3.6e6 / 200), 200)
+    record.happened["efficiency"].pop()
+    one = measured(record, "carbon.energy_per_sample")
+    assert (one.value, one.n) == (both.value, 200)
+    assert "ranks that told nothing (1)" in one.method and "told nothing" not in both.method
+    assert measured(record, "carbon.energy_per_token") is None
+
+
+def test_an_attempt_that_could_not_count_leaves_the_share_out() -> None:
+    record = material.resumed()
+    record.happened["efficiency.facts"] = [{"attempt": number, "rank": 0, "devices": 1} for number in (1, 2)]
+    record.happened["efficiency"] = [told(0), told(0, 2, samples=None, no_samples="nothing to see")]
+    assert measured(record, "carbon.energy_per_sample") is None
+    record.happened["efficiency"].pop()
+    assert measured(record, "carbon.energy_per_sample") is None

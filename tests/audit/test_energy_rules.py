@@ -211,10 +211,44 @@ def test_so_much_rarer_is_enough_and_no_more_than_enough(share: float, limit: fl
         (60, 120, {"trainer.val_check_interval": 40}),
         (60, 30, {"trainer.check_val_every_n_epoch": 2, "trainer.val_check_interval": 1.0}),
         (60, None, {"trainer.val_check_interval": 40}),
-        (12, 120, {"trainer.limit_val_batches": 0.25}),  # three would be left
     ],
 )
-def test_validations_become_rarer_or_smaller(validations: int, epoch: int | None, settings: dict[str, Any]) -> None:
+def test_validations_become_rarer(validations: int, epoch: int | None, settings: dict[str, Any]) -> None:
+    found = cure("frequent-validation", validated(validations, {"data": {"steps_per_epoch": epoch}}))
+    assert found.settings == settings
+    assert found.gain.startswith("38% of the time")
+
+
+@pytest.mark.parametrize(
+    ("limit", "batches", "left"),
+    [
+        (1.0, None, 0.25), (0.05, None, 0.012), (1.0, 100, 25), (0.05, 5, 1), (40, None, 10), (1000, 100, 25),
+        (2, None, 1), (None, None, None),
+    ],
+)  # fmt: skip
+def test_validations_become_smaller_than_they_are_where_few_are_left(
+    limit: float | None, batches: int | None, left: float | None
+) -> None:
+    configuration = {"trainer": {"limit_val_batches": limit}, "data": {"validation_batches": batches}}
+    found = cure("frequent-validation", validated(12, configuration))
+    assert found.settings == ({} if left is None else {"trainer.limit_val_batches": left})
+    assert type(found.settings.get("trainer.limit_val_batches")) is type(left)
+    assert "leave 3 validations" in found.text
+
+
+def test_what_is_gained_ends_at_one_batch() -> None:
+    found = cure("frequent-validation", validated(12, {"data": {"validation_batches": 2}}))
+    assert found.settings == {"trainer.limit_val_batches": 1}
+    assert found.gain.startswith("25% of the time")  # half of a half
+
+
+def test_a_single_validation_batch_can_only_become_rarer() -> None:
+    for one in ({"data": {"validation_batches": 1}}, {"trainer": {"limit_val_batches": 1}}):
+        assert cure("frequent-validation", validated(12, one)).text.startswith("Validate 4 times rarer")
+
+
+def validated(validations: int, configuration: dict[str, Any]) -> Case:
+    """Return a run that validated so often, half of its time."""
     steps = np.linspace(2, 1, validations)
     run = paced(shares("validation", 0.5))
     tables = case(overfitting__val_loss=steps)
@@ -222,13 +256,10 @@ def test_validations_become_rarer_or_smaller(validations: int, epoch: int | None
         ("overfitting.val_loss", None): (np.arange(1, validations + 1) * STEPS // validations, steps)
     }
     whole = Case(
-        tables._record, steps=STEPS, metrics=list(run._metrics.values()) + run._parts,
-        configuration={"data": {"steps_per_epoch": epoch}},
-    )  # fmt: skip
+        tables._record, steps=STEPS, metrics=list(run._metrics.values()) + run._parts, configuration=configuration
+    )
     whole._record.happened = run._record.happened  # type: ignore[attr-defined]
-    found = cure("frequent-validation", whole)
-    assert found.settings == settings
-    assert found.gain.startswith("38% of the time")
+    return whole
 
 
 def test_checkpoints_become_rarer_at_the_price_of_what_a_crash_loses() -> None:

@@ -61,6 +61,16 @@ def test_the_text_has_results_assumptions_and_what_is_missing() -> None:
     assert max(map(len, done.output.splitlines())) <= WIDTH
 
 
+def test_a_price_without_a_currency_is_in_yours() -> None:
+    done = called(*LLAMA, "--price-per-kwh", "0.2", "--region", "FRA")
+    assert done.exit_code == 0, done.output
+    (cost,) = [line for line in done.output.splitlines() if line.startswith("cost")]
+    assert cost.endswith(" in your currency")
+    assert "  price in your currency   0.2 a kWh" in done.output
+    named = called(*LLAMA, "--price-per-kwh", "0.2", "--region", "FRA", "--currency", "EUR").output
+    assert "your currency" not in named and "price in EUR" in named
+
+
 def test_json_holds_everything_and_no_nan() -> None:
     def refuse(constant: str) -> NoReturn:
         raise AssertionError(constant)

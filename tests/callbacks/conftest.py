@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 
@@ -56,3 +57,12 @@ def real_meter() -> None:
 def seeded() -> Iterator[None]:
     L.seed_everything(7, verbose=False)
     yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled() -> Iterator[None]:
+    """Forget what a test has compiled: monitors keep away from a process that compiles."""
+    yield
+    if dynamo := sys.modules.get("torch._dynamo"):
+        dynamo.reset()
+        dynamo.utils.counters.clear()

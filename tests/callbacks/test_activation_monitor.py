@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 from groundwire.audit.record import Record
 from groundwire.callbacks import ActivationMonitor, AuditCallback
 from groundwire.callbacks.observer import Observer
+from groundwire.callbacks.replay import birthplace
 from material import Adversarial, Classifier, audit_of, fit, loader, monitors_of, trainer
 from torch import nn
 from torch.nn import functional
@@ -161,3 +163,61 @@ def test_compiled_models_are_left_alone_with_a_reason(tmp_path: Path) -> None:
     fit(trainer(tmp_path, monitor, max_epochs=1), Compiled())
     report = monitors_of(audit_of(monitor.folder))["activation"]
     assert (report["status"], "compiled" in report["reason"]) == ("off", True)
+
+
+class Attending(Classifier):
+    """Attention that takes another path where torch functions are observed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        given = batch[0].reshape(len(batch[0]), -1)[:, None, :8]
+        return self.attention(given, given, given, need_weights=False)[0].square().mean()
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return self.loss(batch)
+
+
+def test_a_module_that_compiles_itself_is_left_alone(tmp_path: Path) -> None:
+    module, monitor = Attending(), ActivationMonitor()
+    module.compile(backend="eager")
+    fit(trainer(tmp_path, monitor, max_epochs=1), module)
+    assert "compiled" in monitor.off
+
+
+def test_a_compiled_function_is_not_compiled_again_for_the_observer(tmp_path: Path) -> None:
+    def breaks_and_frames(monitor: ActivationMonitor | None) -> tuple[int, int]:
+        torch._dynamo.reset()
+        counters = torch._dynamo.utils.counters
+        counters.clear()
+        module = Attending()
+        module.loss = torch.compile(module.loss, backend="eager")  # type: ignore[method-assign]
+        fit(trainer(tmp_path, *[monitor] if monitor else [], max_epochs=2), module)
+        return sum(counters["graph_break"].values()), counters["frames"]["total"]
+
+    monitor = ActivationMonitor()
+    assert breaks_and_frames(monitor) == breaks_and_frames(None)
+    report = monitors_of(audit_of(monitor.folder))["activation"]
+    assert (report["status"], "compiled" in report["reason"]) == ("off", True)
+
+
+def test_what_was_seen_before_something_is_compiled_stays(tmp_path: Path) -> None:
+    class Late(Classifier):
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 1:
+                torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2))
+
+    monitor = ActivationMonitor()
+    fit(trainer(tmp_path, monitor, max_epochs=3), Late())
+    assert Record.open(monitor.folder or "").events("activation.first_step")
+    assert any("activations from batch" in str(entry) for entry in audit_of(monitor.folder)["not_checked"])
+
+
+def test_a_step_with_compiled_functions_is_not_replayed_under_a_watch(tmp_path: Path) -> None:
+    module = Classifier()
+    runner = trainer(tmp_path)
+    batch, state = next(iter(loader())), torch.get_rng_state()
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2))
+    assert birthplace(runner, module, batch, 0, state, {}) is None

@@ -153,11 +153,31 @@ def test_an_optimizers_own_products_are_not_the_models() -> None:
     assert sum(counter.flop.values()) == 2 * 2 * LINEAR
 
 
+def test_what_runs_with_gradients_on_before_the_update_does_not_make_it_the_models() -> None:
+    net, counter = nn.Linear(8, 4, bias=False), FlopCounter()
+    counter.watch()
+    net(torch.randn(3, 8)).sum().backward()
+    counter.updating()
+    assert net.weight.grad is not None
+    net.weight.grad @ net.weight.grad.T  # as a clipping of the user's own would, with gradients on
+    with torch.no_grad():
+        net.weight @ net.weight.T
+    counter.leave()
+    assert sum(counter.flop.values()) == 2 * LINEAR
+
+
 def test_operators_without_a_formula_are_named() -> None:
     found = counted(lambda: torch.linalg.cholesky_ex(torch.eye(3)))
     assert found.missing == {"aten.linalg_cholesky_ex"}
     assert uncounted("flash_attn._flash_attn_forward") == "flash_attn._flash_attn_forward"
-    for light in ("aten.lgamma", "aten.add", "aten._thnn_fused_lstm_cell", "c10d.allreduce_", "aten._embedding_bag"):
+    for light in (
+        "aten.lgamma",
+        "aten.linalg_vector_norm",
+        "aten.add",
+        "aten._thnn_fused_lstm_cell",
+        "c10d.allreduce_",
+        "aten._embedding_bag",
+    ):
         assert uncounted(light) == ""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import UserDict
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 from groundwire.callbacks import tokens
-from groundwire.callbacks.tokens import BY_IDS, BY_MASK, BY_SHAPE, BY_USER, TokenCounter
+from groundwire.callbacks.budget import MOST, Course
+from groundwire.callbacks.tokens import BY_IDS, BY_IDS_WITH_MASK, BY_MASK, BY_SHAPE, BY_USER, TokenCounter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +32,9 @@ def after(*batches: Any, given: Any = None) -> TokenCounter:
         ({"input_ids": IDS, "attention_mask": MASK}, 2, 7, BY_MASK),
         (UserDict({"input_ids": IDS, "attention_mask": MASK.bool()}), 2, 7, BY_MASK),
         ({"input_ids": IDS}, 2, 10, BY_IDS),
-        ({"input_ids": IDS, "attention_mask": torch.zeros(2, 1, 5, 5)}, 2, 10, BY_IDS),
+        ({"input_ids": IDS, "attention_mask": torch.zeros(2, 1, 5, 5)}, 2, 10, BY_IDS_WITH_MASK),
+        ({"input_ids": IDS, "attention_mask": MASK.float()}, 2, 10, BY_IDS_WITH_MASK),
+        ({"input_ids": IDS, "attention_mask": MASK * 3}, 2, 7, BY_MASK),
         ({"a": {"input_ids": IDS}, "b": [{"input_ids": IDS}]}, 2, 20, BY_IDS),
         ((IDS, IDS), 2, 10, BY_SHAPE),
         (IDS.int(), 2, 10, BY_SHAPE),
@@ -41,7 +45,14 @@ def test_tokens_are_found(batch: Any, samples: int, count: int, how: str) -> Non
     assert (found.samples, found.tokens, found.how) == (2 * samples, 2 * count, how)
 
 
-@pytest.mark.parametrize("batch", [torch.randn(2, 5), IDS.byte(), IDS.bool(), [torch.zeros(2, 3, 4).long()], IDS[0]])
+TABLE = [IDS, torch.zeros(2)]  # categories, and what they are to predict
+NO_TEXT = [
+    torch.randn(2, 5), IDS.byte(), IDS.bool(), [torch.zeros(2, 3, 4).long()], IDS[0], TABLE, [IDS, IDS[:, 0]],
+    [IDS, {"numbers": torch.randn(2, 5)}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", NO_TEXT)
 def test_what_are_no_tokens_is_not_counted_as_such(batch: Any) -> None:
     found = after(batch)
     assert found.tokens is None
@@ -97,3 +108,25 @@ def test_few_sums_wait_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(counter._waiting) < 4
     counter.settle()
     assert counter.tokens == 70
+
+
+@given(st.integers(1, 5000))
+def test_few_readings_are_kept_and_they_lie_evenly(readings: int) -> None:
+    course = Course(0, 10**6, validates=False)
+    for step in range(1, readings + 1):
+        course.add(step, 0.001 * step, 0.0)
+    kept = [step for step, *_ in course._points]
+    assert len(kept) <= MOST
+    assert kept[0] == 1
+    assert len({after - before for before, after in pairwise(kept)}) <= 1
+    assert readings < MOST or len(kept) >= MOST // 2
+
+
+def test_a_forecast_of_many_readings_is_from_the_latest() -> None:
+    course = Course(0, 10_000, validates=False)
+    for step in range(1, 4002):
+        course.add(step, 0.001 * step, 0.0)
+    made = course.forecast()
+    assert made is not None
+    assert made["at_step"] == 4001
+    assert made["value"] == pytest.approx(10.0)

@@ -44,10 +44,11 @@ def test_the_zone_is_that_of_known_emissions_only() -> None:
     [
         ("grid of FRA, codecarbon 3.3.2, mean of a year", "FRA"),
         (
-            "x; grid of CAN:quebec, aws:eu-west-3, Electricity Maps by codecarbon 3.3.2, PUE included",
+            "x; grid of CAN:quebec, aws:eu-west-3, Electricity Maps by codecarbon 3.3.2; with PUE 1.2",
             "CAN:quebec, aws:eu-west-3",
         ),
         ("grid of FRA, DEU; more", "FRA, DEU"),
+        ("grid of FRA, codecarbon 3.3.2, mean of a year; without PUE: none declared", "FRA"),
         ("grid as declared, declared in codecarbon's configuration", ""),
     ],
 )

@@ -92,6 +92,15 @@ def test_without_units_there_is_no_score(per: Any, told: str) -> None:
     assert told in report.missing[0]
 
 
+def test_epochs_are_those_of_the_run_alone() -> None:
+    name = "carbon.energy_per_epoch_kwh"
+    assert sci(training((), metric(name, 10.0, "kWh", n=1), parent="x"), per="epoch").units.value == 1
+    assert sci(training(parent="x"), per="epoch").units.value is None
+    gone = metric(name, None, "kWh", Quality.UNKNOWN, reason="nobody wrote it down")
+    report = sci(training((), gone), per="epoch", embodied=SERVER)
+    assert (report.score, report.missing) == (None, ["R: nobody wrote it down"])
+
+
 def test_without_a_pue_the_boundary_ends_at_the_machine() -> None:
     report = sci(training(("carbon.facility_energy_kwh",)), per="run", embodied=SERVER)
     assert report.operational == pytest.approx(10 * 50)
@@ -100,8 +109,10 @@ def test_without_a_pue_the_boundary_ends_at_the_machine() -> None:
 
 
 def test_a_life_shorter_than_the_run_is_refused() -> None:
-    with pytest.raises(UsageError, match="--lifetime-years"):
+    with pytest.raises(UsageError, match=r"--lifetime-years 0\.001 is less than the 12 hours reserved"):
         sci(training(), per="run", embodied=Embodied(total_kg=1, lifetime_years=0.001, hours=12))
+    with pytest.raises(UsageError, match=r"less than the 0\.01 hours reserved"):
+        sci(training(duration_s=36.0), per="run", embodied=Embodied(total_kg=1, lifetime_years=1e-6))
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-6, 2), st.floats(1e-6, 1e6), st.sampled_from(get_args(Unit)))
