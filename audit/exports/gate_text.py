@@ -91,8 +91,11 @@ def _run(verdict: Verdict, audit: Audit, columns: int, *, color: bool, met: bool
     shown = [limit for limit in limits if limit.outcome != "pass"] + (passed[:MOST_MET] if met else [])
     rows = [_cells(limit) for limit in shown]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    said: set[tuple[str, str]] = set()
     for limit, cells in zip(shown, rows, strict=True):
-        yield from _limit(limit, cells, widths, columns, color=color)
+        reason = why(limit), limit.advice
+        yield from _limit(limit, cells, widths, columns, color=color, again=any(reason) and reason in said)
+        said.add(reason)
     left = len(verdict.limits) - len(shown)
     if left:
         yield from _wrapped(f"✓ {count(left, 'other limit')} met", _GAP, columns)
@@ -105,11 +108,16 @@ def _cells(limit: LimitVerdict) -> Cells:
     return tuple(_plain(cell, _NAME) for cell in (name(limit), measured(limit), allowed(limit), told))
 
 
-def _limit(limit: LimitVerdict, cells: Cells, widths: list[int], columns: int, *, color: bool) -> Iterator[str]:
+def _limit(
+    limit: LimitVerdict, cells: Cells, widths: list[int], columns: int, *, color: bool, again: bool
+) -> Iterator[str]:
+    """Yield a limit with its reason and advice, unless one before it has told the same."""
     row = _GAP.join(cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)).rstrip()
     if _width(row) + 4 > columns:  # does not fit beside the others: one part after another
         row = _GAP.join(filter(None, cells))
-    yield from _marked(_GAP, limit.outcome, row, columns, color=color)
+    yield from _marked(_GAP, limit.outcome, row + f"{_GAP}(as above)" * again, columns, color=color)
+    if again:
+        return
     if limit.outcome != "pass" and why(limit):
         yield from _wrapped(_plain(why(limit), _LONG), _GAP * 2, columns)
     if limit.outcome != "pass" and limit.advice:
