@@ -10,6 +10,7 @@ from .model import Metric
 
 Range = tuple[float, float]
 
+COST = "carbon.cost"  # in the currency that was declared
 ANY: Range = (-math.inf, math.inf)
 AT_LEAST_ZERO: Range = (0.0, math.inf)
 BY_UNIT: dict[str, Range] = {"": ANY, "loss": ANY, "probability": (0.0, 1.0), "share": (0.0, 1.0)}
@@ -18,7 +19,7 @@ BY_NAME: dict[str, Range] = {
     "overfitting.gap_relative": ANY,
     "carbon.forecast_error": AT_LEAST_ZERO,
     "forecast.error": AT_LEAST_ZERO,
-    "carbon.cost": AT_LEAST_ZERO,
+    COST: AT_LEAST_ZERO,
     "gradient.norm_p95": AT_LEAST_ZERO,
     "findings.critical": AT_LEAST_ZERO,
     "findings.high": AT_LEAST_ZERO,
@@ -48,6 +49,8 @@ def implausible(metric: Metric) -> str:
 
 def _unit(metric: Metric) -> str:
     quantity = registry.metric(metric.name)
+    if metric.name == COST:
+        return "" if len(metric.unit) == 3 else f"it is in {metric.unit or 'no unit'}, and {COST} is in a currency"
     unit = "" if quantity is None or OF_METRIC in metric.labels else quantity.unit
     if metric.unit == unit:
         return ""

@@ -74,12 +74,15 @@ HOSTILE = "\x1b]0;x\x07\u202e|`<b>\n::set-output name=x::y\r\u2028\x9b31m\ufeff"
 ACTING = "\x1b\x07\x9b\r\u202e\u2028\ufeff\u2066"
 
 
-def _poisoned(document: dict[str, Any]) -> None:
-    for key in ("id", "model", "parent", "exception"):
+def _poisoned(document: dict[str, Any], *, whole: bool) -> None:
+    """Poison what a limit shows; with `whole`, also what it is judged by."""
+    for key in ("id", "model", "parent", *(("exception",) if whole else ())):
         document["run"][key] = HOSTILE
     document["run"]["notes"] = [HOSTILE]
     for metric in document["metrics"]:
-        metric["unit"] = metric["method"] = metric["scorer"] = metric["reason"] = HOSTILE
+        metric["method"] = metric["scorer"] = metric["reason"] = HOSTILE
+        if whole:
+            metric["unit"] = HOSTILE
         if metric["name"].startswith("logged."):
             metric["name"] = f"logged.{HOSTILE}"
 
@@ -93,7 +96,7 @@ def _harmless(text: str) -> None:
 @pytest.mark.parametrize("damaged", [False, True])
 def test_hostile_text_in_run_metrics_and_policy_does_not_act(release: Release, shape: str, damaged: bool) -> None:
     def edit(document: dict[str, Any]) -> None:
-        _poisoned(document)
+        _poisoned(document, whole=damaged)
         document["run"]["damage"] = [HOSTILE] if damaged else []
 
     release.change(edit)
@@ -101,8 +104,7 @@ def test_hostile_text_in_run_metrics_and_policy_does_not_act(release: Release, s
     for metric in ('"overfitting.gap"', f'"logged.{toml[1:]}', '"carbon.energy_kwh"'):
         release.policy.write_text(f"schema = 1\n[limits.{toml}]\nmetric = {metric}\nmax = 0\n")
         found = release.gate("--format", shape)
-        # Of what is registered, a foreign unit means nothing.
-        assert found.code == (1 if "logged" in metric and not damaged else 3)
+        assert found.code == (3 if damaged or "carbon" in metric else 1)
         _harmless(found.out + found.err)
         if shape == "markdown":
             assert "<b>" not in found.out

@@ -78,6 +78,12 @@ def test_a_value_that_is_not_what_the_policy_accepts_is_unknown(
     assert judged(audit_of(metric(**row)), max=9, **limit).exit_code == code
 
 
+@pytest.mark.parametrize(("unit", "code"), [("EUR", 0), ("", 3), ("kWh of it", 3)])
+def test_money_is_in_a_currency(unit: str, code: int) -> None:
+    audit = audit_of(metric("carbon.cost", 1.0, unit=unit))
+    assert judged(audit, {"schema": 1, "limits": {"it": {"metric": "carbon.cost", "max": 2}}}).exit_code == code
+
+
 def groups(**values: float | None) -> Audit:
     return audit_of(metric(value=1.0), *(metric(value=v, labels={"group": g}) for g, v in values.items()))
 
