@@ -72,11 +72,11 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 import lightning as L
 from lightning.pytorch.strategies import DDPStrategy
-from groundwire.callbacks import AuditCallback, audit
+from groundwire.callbacks import AuditCallback, agreement
 from test_warning import BROKEN, Breaking
 from material import fit, trainer
 
-audit.AGREE = 4
+agreement.EVERY = 4
 L.seed_everything(1, verbose=False)
 callback = AuditCallback(carbon=None, overfitting=None, on_finding={{"non-finite": "stop"}})
 strategy = DDPStrategy(process_group_backend="gloo")
