@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .file_names import RELEASE
 from .limits import LimitVerdict, Release
 from .model import Outcome
 from .policy import Policy, Read
 
-NAME = "release.toml"
 RULE, FACT, WAIVERS = "rule.", "release.", "waivers"  # prefixes of ids
 
 
@@ -46,7 +46,9 @@ def _on_fact(name: str, release: Release, declared: Mapping[str, Any]) -> LimitV
         return _verdict(f"{FACT}{name}", name, "unknown", *release.hindrance)
     if _says_something(declared.get(name)):
         return _verdict(f"{FACT}{name}", name, "pass")
-    return _verdict(f"{FACT}{name}", name, "fail", "it is not declared", f"declare {name} in {NAME}, under [release]")
+    return _verdict(
+        f"{FACT}{name}", name, "fail", "it is not declared", f"declare {name} in {RELEASE}, under [release]"
+    )
 
 
 def _says_something(value: Any) -> bool:

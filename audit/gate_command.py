@@ -9,14 +9,13 @@ import typer
 
 from .console import complain, put, say
 from .errors import RecordError, UsageError
+from .file_names import POLICY, RELEASE, WAIVERS
 from .options import LATER, RunPath, write
 
 if TYPE_CHECKING:
     from .gate import Verdict
     from .gating import Inputs
     from .model import Audit
-
-POLICY, WAIVERS, RELEASE = "policy.toml", "waivers.toml", "release.toml"
 
 Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders: paths or fsspec URLs.")]
 

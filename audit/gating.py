@@ -10,15 +10,13 @@ from typing import Any
 from .baseline import Baseline, load_baseline
 from .demands import load_declared
 from .errors import RecordError
+from .file_names import POLICY, RELEASE, WAIVERS
 from .gate import Question, Verdict, Weights, decide
 from .load import load_audit
 from .model import Audit
 from .policy import Policy, Read, load_policy
 from .settings import branch_of, load_settings, reader, short_branch
-from .waivers import NAME as WAIVERS
 from .waivers import Waiver, load_waivers
-
-POLICY, RELEASE = "policy.toml", "release.toml"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

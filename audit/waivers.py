@@ -16,7 +16,6 @@ from .formats import number
 from .limit_table import no_other_keys, number_of, shown
 from .policy import Read, check_schema
 
-NAME = "waivers.toml"
 KEYS = ("limit", "up_to", "reason", "expires", "approved_by", "granted", "models", "branches", "runs")
 REQUIRED = ("limit", "reason", "expires", "approved_by")
 SCOPES = ("models", "branches", "runs")
