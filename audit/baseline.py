@@ -112,7 +112,7 @@ def _changed(limit: Limit, metric: Metric, base: Metric) -> Change:
     value = metric.value - base.value
     if not math.isfinite(value):
         return Change(baseline=base.value, reason="the two values lie too far apart for a number")
-    worse, half = sign * value, _half(metric, base)
+    worse, half = sign * value, arms(metric, base)
     margins = []
     if limit.max_regression is not None:
         margins.append(limit.max_regression - worse)
@@ -125,7 +125,7 @@ def _changed(limit: Limit, metric: Metric, base: Metric) -> Change:
     )  # fmt: skip
 
 
-def _half(metric: Metric, base: Metric) -> float | None:
+def arms(metric: Metric, base: Metric) -> float | None:
     """Return half of the interval of the difference of two independent values; None where one has no interval.
 
     The longer arm of each, added as roots of squares (Newcombe 1998, Statistics in Medicine 17, method 10, made

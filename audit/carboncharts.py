@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from .barcharts import ShareBar, share_bar, shares
 from .charts import Area, Line, LineChart, PanelPlan, Table, line_chart
 from .curves import Reader
-from .formats import count, number, percent
+from .formats import amount, amounts, count, percent, smaller_unit
 from .model import Audit
 from .overview import value_of
 
-ENERGY = "carbon.energy_kwh"
+ENERGY, KWH = "carbon.energy_kwh", "kWh"
 PHASES = {
     "training": "training",
     "validation": "validation",
@@ -42,13 +42,14 @@ def phases(audit: Audit) -> Iterator[ShareBar]:
         return
     ours = " Our measuring is taken out of training, by time." if "overhead" in found else ""
     whole = value_of(audit, ENERGY)
+    factor, unit = smaller_unit(whole or sum(parts.values()), KWH)
     yield share_bar(
         title="Energy by phase",
         caption=f"{shares(parts, whole).capitalize()}; shared out by the time of each phase between two readings."
         f"{ours}",
-        parts=parts,
-        unit="kWh",
-        whole=whole,
+        parts={name: size * factor for name, size in parts.items()},
+        unit=unit,
+        whole=None if whole is None else whole * factor,
         head="phase",
     )
 
@@ -66,10 +67,16 @@ def _forecasts(reader: Reader, made: Sequence[Event], audit: Audit) -> LineChart
     ours = _of(made, attempt, rank)
     readings = _of(reader.events("energy"), attempt, rank)
     came = next((r["energy_kwh"] for r in readings if r["at_step"] >= ours[-1]["for_step"]), None)
-    step, value, low, high = (np.asarray([event[key] for event in ours], dtype=np.float64) for key in KEYS)
+    factor, unit = smaller_unit(max(event["high"] for event in ours), KWH)
+    scaled = None if came is None else factor * came
+    step = np.asarray([event["at_step"] for event in ours], dtype=np.float64)
+    value, low, high = (factor * np.asarray([event[key] for event in ours], dtype=np.float64) for key in KEYS[1:])
     plan = PanelPlan(
-        title="kWh of the attempt at its last step, foretold at a step",
-        lines=[Line(label="foretold", step=step, value=value), *_level(step, came)],
+        title=f"{unit} of the attempt at its last step, foretold at a step",
+        lines=[
+            Line(label="foretold", step=step, value=value),
+            *_level(step, scaled),
+        ],
         areas=[Area(step=step, low=low, high=high)],
     )
     return line_chart(
@@ -77,8 +84,10 @@ def _forecasts(reader: Reader, made: Sequence[Event], audit: Audit) -> LineChart
         caption=_caption(ours, came, audit),
         plans=[plan],
         table=Table(
-            header=("at step", "foretold, kWh", "low", "high", "came to"),
-            rows=tuple((f"{e['at_step']:,.0f}", *(number(e[key]) for key in KEYS[1:]), number(came)) for e in ours),
+            header=("at step", "foretold", "low", "high", "came to"),
+            rows=tuple(
+                (f"{e['at_step']:,.0f}", *(amount(e[key], KWH) for key in KEYS[1:]), amount(came, KWH)) for e in ours
+            ),
         ),
     )
 
@@ -95,10 +104,10 @@ def _of(events: Sequence[Event], attempt: int, rank: int) -> list[Event]:
 def _caption(made: Sequence[Event], came: float | None, audit: Audit) -> str:
     first = made[0]
     text = (
-        f"At step {first['at_step']:,} of {first['for_step']:,}, {number(first['value'])} kWh"
-        f" [{number(first['low'])}, {number(first['high'])}] were foretold;"
+        f"At step {first['at_step']:,} of {first['for_step']:,}, {amount(first['value'], KWH)}"
+        f" ({amounts(first['low'], first['high'], KWH)}) were foretold;"
     )
-    text += f" it came to {number(came)} kWh." if came is not None else " the last step was not reached."
+    text += f" it came to {amount(came, KWH)}." if came is not None else " the last step was not reached."
     coverage, error = audit.metric("carbon.forecast_coverage"), value_of(audit, "carbon.forecast_error")
     if coverage is not None and coverage.value is not None and error is not None:
         number_of = f"{count(coverage.n or 0, 'forecast')}, of all attempts"

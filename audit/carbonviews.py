@@ -9,7 +9,7 @@ from typing import Any, cast
 from .curves import Reader
 from .energy import ledger_of
 from .exports.facts import WITHIN, WITHOUT
-from .formats import count, duration, number, percent
+from .formats import amount, amounts, count, duration, number, percent
 from .groupviews import Grid
 from .ledger import ERRORS, KINDS, Ledger
 from .model import Audit, Metric, Quality
@@ -18,6 +18,7 @@ from .record import Record
 
 ENERGY, FACILITY, EMISSIONS = "carbon.energy_kwh", "carbon.facility_energy_kwh", "carbon.emissions_kg"
 INTENSITY, WATER, LOST = "carbon.intensity", "carbon.water_l", "carbon.lost_energy_kwh"
+KWH = "kWh"
 COMPONENTS = dict(zip(KINDS, ("CPU", "GPU", "memory"), strict=True))
 WAYS = {
     "counter": "read from a counter of the hardware",
@@ -34,7 +35,7 @@ OUTCOMES = {
     LOST: ("Energy of work that is not in the last weights", ""),
     "carbon.energy_per_sample": ("Per example", "J"),
     "carbon.energy_per_token": ("Per token", "J"),
-    "carbon.energy_per_epoch_kwh": ("Per epoch", "kWh"),
+    "carbon.energy_per_epoch_kwh": ("Per epoch", KWH),
 }
 BUDGETS, MOST_BUDGETS = ("max_energy_kwh", "max_emissions_kg"), 3
 RANGE = (
@@ -75,12 +76,12 @@ def _lead(audit: Audit, energy: Metric) -> str:
         return f"Energy: {unknown(energy)}."
     if energy.value == 0:
         return "The meter read 0 kWh, which no run uses: it was too short, or nothing was counted."
-    text = f"{number(energy.value)} kWh{_parts(audit)}, "
+    text = f"{amount(energy.value, KWH)}{_parts(audit)}, "
     if energy.quality is Quality.UNKNOWN:
         text += "as far as it was read, of unknown quality"
     else:
         text += energy.quality.value
-        text += f", {number(energy.low)} to {number(energy.high)} kWh by the errors of such meters" * _ranged(energy)
+        text += f", {amounts(energy.low, energy.high, KWH)} by the errors of such meters" * _ranged(energy)
     return f"{text}. {_emissions(audit)}".rstrip()
 
 
@@ -99,8 +100,8 @@ def _emissions(audit: Audit) -> str:
         return ""
     if found.value is None:
         return f"Emissions: {unknown(found)}."
-    span = f", {number(found.low)} to {number(found.high)} kg" if _ranged(found) else ""
-    return f"{number(found.value)} kg of CO2 equivalent{span}."
+    span = f", {amounts(found.low, found.high, found.unit)}" if _ranged(found) else ""
+    return f"{amount(found.value, found.unit)} of CO2 equivalent{span}."
 
 
 def _components(audit: Audit, energy: Metric) -> Grid:
@@ -109,7 +110,7 @@ def _components(audit: Audit, energy: Metric) -> Grid:
         (
             name if name.isupper() else name.capitalize(),
             _ways(metric),
-            number(metric.value),
+            amount(metric.value, KWH),
             _share(metric.value, energy.value),
         )
         for kind, name in COMPONENTS.items()
@@ -117,8 +118,8 @@ def _components(audit: Audit, energy: Metric) -> Grid:
     ]
     if not rows:
         return Grid(label="", head=(), rows=[])
-    total = ("Sum, before PUE", energy.quality.value, number(energy.value), _share(energy.value, energy.value))
-    head = ("Component", "How it is known", "Energy, kWh", "Share")
+    total = ("Sum, before PUE", energy.quality.value, amount(energy.value, KWH), _share(energy.value, energy.value))
+    head = ("Component", "How it is known", "Energy", "Share")
     return Grid(label="Where the energy went, and how it is known", head=head, rows=[*rows, total], prose=True)
 
 
@@ -160,8 +161,8 @@ def _attempts(ledger: Ledger) -> Grid:
         (
             account.attempt,
             f", node of rank {account.rank}" if nodes else "",
-            number(account.kwh),
-            number(replace(ledger, accounts=(account,)).lost_kwh),
+            amount(account.kwh, KWH),
+            amount(replace(ledger, accounts=(account,)).lost_kwh, KWH),
             duration(float(account.last["duration_s"])),
             f"{int(account.last['at_step']):,}",
         )
@@ -169,7 +170,7 @@ def _attempts(ledger: Ledger) -> Grid:
     ]
     rows += [(attempt, "", "unknown: broke before a reading", *3 * ("—",)) for attempt in ledger.unread]
     told = [(f"attempt {attempt}{node}", *cells) for attempt, node, *cells in sorted(rows)] if several else []
-    head = ("Attempt", "Energy, kWh", "Of it lost, kWh", "Metered for", "Until step")
+    head = ("Attempt", "Energy", "Of it lost", "Metered for", "Until step")
     return Grid(label="Attempts", head=head, rows=told, prose=True)
 
 
@@ -228,7 +229,7 @@ def _lost(audit: Audit, energy: Metric) -> Iterator[tuple[str, str]]:
         yield "Lost work", f"{told}What was lost is unknown: {lost.reason}."
         return
     share = _share(lost.value, energy.value)
-    yield "Lost work", f"{told}{number(lost.value)} kWh ({share}) went into steps that are not in the last weights."
+    yield "Lost work", f"{told}{amount(lost.value, KWH)} ({share}) went into steps that are not in the last weights."
 
 
 def _budget(reader: Reader) -> Iterator[tuple[str, str]]:

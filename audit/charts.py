@@ -26,6 +26,7 @@ PANEL_GAP = 32.0
 MARK_ROW = 15.0  # marks are named in a row of their own, under the title
 BUCKETS = 150  # a bucket is about two units wide and keeps its lowest and its highest point
 LABEL_HEIGHT = 13.0
+GLYPH = 9.0  # width of the glyph of an event
 LOG_SPAN = 30.0  # highest over median, or median over lowest, above which an axis is logarithmic
 
 # Keep 3:1 on white and on #121212; dashes tell them apart in greyscale.
@@ -58,12 +59,19 @@ class Scale:
 
 
 def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round values (1, 2 or 5 times a power of ten apart) from `low` to `high`."""
+    """Return round values (1, 2 or 5 times a power of ten apart) from `low` to `high`, at least two."""
     raw = (high - low) / max(1, most - 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    width = next(size * power for size in (1, 2, 5, 10) if size * power >= raw * 0.999)
-    first, last = math.ceil(low / width - 1e-9), math.floor(high / width + 1e-9)
+    widths = [size * power for size in (0.2, 0.5, 1, 2, 5, 10)]
+    place = next(place for place, width in enumerate(widths) if width >= raw * 0.999)
+    chosen = ((width, *_whole(low, high, width)) for width in reversed(widths[: place + 1]))
+    width, first, last = next((c for c in chosen if c[2] > c[1]), (widths[0], *_whole(low, high, widths[0])))
     return [round(index * width, 12 - math.floor(math.log10(width))) for index in range(first, last + 1)]
+
+
+def _whole(low: float, high: float, width: float) -> tuple[int, int]:
+    """Return the first and the last multiple of `width` from `low` to `high`."""
+    return math.ceil(low / width - 1e-9), math.floor(high / width + 1e-9)
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
@@ -206,6 +214,7 @@ class LineChart:
     panels: tuple[Panel, ...]
     ticks: tuple[tuple[float, str], ...]
     marks: tuple[tuple[float, str], ...] = ()
+    events: tuple[tuple[float, str], ...] = ()
     table: Table = field(default_factory=lambda: Table(header=(), rows=()))
     kind: str = "lines"
     left: float = LEFT
@@ -220,15 +229,20 @@ def line_chart(
     plans: Sequence[PanelPlan],
     table: Table,
     marks: Sequence[tuple[float, str]] = (),
+    events: Sequence[tuple[float, str]] = (),
 ) -> LineChart:
-    """Place `plans` below each other over one axis of steps; `marks` are vertical lines at steps."""
+    """Place `plans` below each other over one axis of steps.
+
+    `marks` are vertical lines at steps with names, `events` are glyphs in a row above, explained by the caption.
+    """
     labels = any(plan.levels or any(line.label for line in plan.lines) for plan in plans)
     right = WIDTH - (LABELS if labels else RIGHT)
-    across = _step_scale([line.step for plan in plans for line in plan.lines], marks, right)
+    named = bool(marks or events)
+    across = _step_scale([line.step for plan in plans for line in plan.lines], [*marks, *events], right)
     panels: list[Panel] = []
-    top = TOP + (MARK_ROW if marks else 0.0)
+    top = TOP + (MARK_ROW if named else 0.0)
     for plan in plans:
-        panels.append(_panel(plan, across, top, title_y=top - 9 - (0.0 if panels or not marks else MARK_ROW)))
+        panels.append(_panel(plan, across, top, title_y=top - 9 - (0.0 if panels or not named else MARK_ROW)))
         top += plan.height + PANEL_GAP
     return LineChart(
         title=title,
@@ -237,9 +251,19 @@ def line_chart(
         panels=tuple(panels),
         ticks=across.ticks(),
         marks=tuple((round(float(across.place(step)), 1), label) for step, label in marks),
+        events=_apart([(round(float(across.place(step)), 1), glyph) for step, glyph in events]),
         table=table,
         right=right,
     )
+
+
+def _apart(found: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
+    """Return glyphs in place, without those that would cover one of their kind."""
+    kept: list[tuple[float, str]] = []
+    for x, glyph in sorted(found):
+        if all(other != glyph or x - place > GLYPH for place, other in kept):
+            kept.append((x, glyph))
+    return tuple(kept)
 
 
 def _step_scale(steps: Sequence[NDArray[Any]], marks: Sequence[tuple[float, str]], right: float) -> Scale:
@@ -255,6 +279,7 @@ def _panel(plan: PanelPlan, across: Scale, top: float, *, title_y: float) -> Pan
     values = np.concatenate([*shown, np.asarray([value for value, _ in plan.levels], dtype=np.float64)])
     up = scale_for(values, start=bottom, end=top, log=plan.log)
     drawn = [_draw(line, across, up) for line in plan.lines]
+    levels = tuple((round(float(up.place(value)), 1), label) for value, label in plan.levels)
     return Panel(
         title=plan.title,
         title_y=title_y,
@@ -262,9 +287,9 @@ def _panel(plan: PanelPlan, across: Scale, top: float, *, title_y: float) -> Pan
         bottom=bottom,
         log=up.log,
         ticks=up.ticks(4 if plan.height > 100 else 3),
-        lines=_spread_labels(drawn, top, bottom),
+        lines=_spread_labels(drawn, top, bottom, taken=[y for y, _ in levels]),
         areas=tuple((COLOURS[a.look % len(COLOURS)], run) for a in plan.areas for run in _fill(a, across, up)),
-        levels=tuple((round(float(up.place(value)), 1), label) for value, label in plan.levels),
+        levels=levels,
     )
 
 
@@ -302,15 +327,24 @@ def _fill(area: Area, across: Scale, up: Scale) -> list[tuple[Place, ...]]:
     return [_places(x[run], high[run]) + _places(x[run], low[run])[::-1] for run in runs]
 
 
-def _spread_labels(lines: list[Drawn], top: float, bottom: float) -> tuple[Drawn, ...]:
-    """Move direct labels apart, so that none covers another, and keep them within the panel."""
+def _spread_labels(lines: list[Drawn], top: float, bottom: float, taken: Sequence[float]) -> tuple[Drawn, ...]:
+    """Move direct labels apart, so that none covers another or a level's, and keep them within the panel."""
     order = sorted(range(len(lines)), key=lambda index: lines[index].label_y)
     places: dict[int, float] = {}
     above = top - LABEL_HEIGHT
     for index in order:
-        above = places[index] = max(lines[index].label_y, above + LABEL_HEIGHT)
+        above = places[index] = _clear_of(taken, max(lines[index].label_y, above + LABEL_HEIGHT), bottom)
     excess = max(0.0, above - bottom)
     return tuple(_relabel(line, round(places[index] - excess, 1)) for index, line in enumerate(lines))
+
+
+def _clear_of(taken: Sequence[float], y: float, bottom: float) -> float:
+    """Return a place near `y` where no level is named: above it, or below where there is room."""
+    near = [level for level in taken if abs(level - y) < LABEL_HEIGHT]
+    if not near:
+        return y
+    below = max(near) + LABEL_HEIGHT
+    return below if y >= max(near) and below <= bottom else min(near) - LABEL_HEIGHT
 
 
 def _relabel(line: Drawn, label_y: float) -> Drawn:

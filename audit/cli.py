@@ -16,8 +16,10 @@ from .console import complain, put, say
 from .errors import RecordError, UsageError
 from .escape import visible
 from .estimate_command import estimate
+from .file_names import RELEASE, WAIVERS
 from .gate_command import register as register_gate
-from .options import LATER, Format, Listing, RunPath, write
+from .options import LATER, Listing, RunPath, write
+from .redact_command import redact
 from .verify_command import verify
 
 if TYPE_CHECKING:
@@ -52,6 +54,15 @@ class Page(StrEnum):
 
     HTML = "html"
     MARKDOWN = "markdown"
+
+
+class Sheet(StrEnum):
+    """How a comparison is rendered."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
 
 
 class Shown(StrEnum):
@@ -96,15 +107,37 @@ register_gate(app)
 def report(
     run: RunPath,
     policy: Annotated[Path | None, typer.Option("--policy", "-p", help="Show the verdict of this policy.")] = None,
+    waivers: Annotated[
+        Path | None, typer.Option("--waivers", help=f"Exceptions; default: {WAIVERS} beside the policy.")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="Run or file to compare with.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", "-c", help="What is released: has to be what was audited.")
+    ] = None,
+    release: Annotated[
+        Path | None, typer.Option("--release", help=f"Declared facts; default: {RELEASE}, if it is there.")
+    ] = None,
     page: Annotated[Page, typer.Option("--format", "-f", help="html or markdown.")] = Page.HTML,
     samples: Annotated[Shown, typer.Option(help="How much generated text to show.")] = Shown.REDACTED,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: in the run folder.")] = None,
 ) -> None:
     """Render RUN's report; judge the record first when it has no audit.json."""
+    from .gating import Inputs
     from .reporting import make_report
 
-    where = make_report(run, policy=policy, markdown=page is Page.MARKDOWN, samples=samples.value, output=output)
-    put(f"{visible(where)}\n")
+    if policy is None and any((waivers, checkpoint, release)):
+        raise UsageError("--waivers, --checkpoint and --release belong to a verdict: give --policy, too.")
+    inputs = (
+        Inputs.of(policy=policy, waivers=waivers, baseline=baseline, checkpoint=checkpoint, release=release)
+        if policy
+        else None
+    )
+    where = make_report(
+        run, inputs=inputs, against=None if policy else baseline, markdown=page is Page.MARKDOWN,
+        samples=samples.value, output=output,
+    )  # fmt: skip
+    if where:
+        put(f"{visible(where)}\n")
 
 
 @app.command(short_help="Say what a finding means and what to do.")
@@ -130,10 +163,12 @@ def compare(
     folds: Annotated[
         int | None, typer.Option("--folds", help="The runs are folds of so many: wider intervals.")
     ] = None,
-    chosen: Annotated[Format, typer.Option("--format", "-f", help="text, json or markdown.")] = Format.TEXT,
+    chosen: Annotated[Sheet, typer.Option("--format", "-f", help="text, json, markdown or html.")] = Sheet.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: stdout.")] = None,
 ) -> None:
-    """Show seeds or folds side by side, with mean, spread and interval; refuse what cannot be compared.
+    """Show runs side by side, with mean, spread and interval over seeds or folds; refuse what cannot be compared.
 
+    As html: what was changed, which findings are gone or new, and the curves over each other.
     Exit 0 compared, 2 usage or a --metric that cannot be compared, 3 fewer than two runs count.
     """
     from .compared_rows import Asked
@@ -141,7 +176,12 @@ def compare(
     from .comparing import compare
 
     found = compare(Asked(runs=runs, metrics=metrics or (), by=by, vary=vary or (), folds=folds))
-    put(compared_text(found, chosen.value))
+    text = compared_text(found, chosen.value)
+    if output is None:
+        put(text)
+    else:
+        write(output, text)
+        put(f"{visible(str(output))}\n")
     if found.hindrance:
         raise RecordError(found.hindrance)
 
@@ -315,6 +355,7 @@ app.command(rich_help_panel=LATER, short_help="Say what a training will take bef
 
 app.command(rich_help_panel=LATER, short_help="Recompute the digests from record to report.")(verify)
 app.command(rich_help_panel=LATER, short_help="Declare a file that was made of RUN's weights.")(bind)
+app.command(rich_help_panel=LATER, short_help="Take raw text out of RUN; digests and numbers stay.")(redact)
 
 
 def _audit(run: str) -> tuple[Audit, bool]:

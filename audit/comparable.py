@@ -34,7 +34,7 @@ _AMOUNT = r"\d[\d,]*(\.\d+)?"
 _DEFINED = r"(?<![\d.,=])(?<!last )(?<!first )(?<!every )"  # `the last 100 steps` is how, not how many there were
 _OF_ONE_RUN = re.compile(
     rf"{_DEFINED}{_AMOUNT}( of {_AMOUNT})? ?(%( (empty and not scored|duplicates|cut at \d+ characters))?"
-    r"|s\b|h\b|kWh\b|kg\b|(optimizer |further )?(steps?|batches|examples|epochs?|points|validations)\b"
+    r"|s\b|h\b|[km]?Wh\b|[km]?g\b|(optimizer |further )?(steps?|batches|examples|epochs?|points|validations)\b"
     r"|that were skipped not counted|rules could not tell|answers begin with their prompt and were not cut)"
     r"|prompts cut off the answers|[^,;]* \(sha256 [0-9a-f]{12}\)"
     rf"|normal interval from the standard error {_AMOUNT}(e[-+]?\d+)?|exact interval"

@@ -96,34 +96,36 @@ def rows_of(
 
 def _in_order(runs: Sequence[Candidate], asked: Asked) -> dict[Key, tuple[list[Metric], ...]]:
     """Return for each metric that is wanted what each run has of it, the most wanted first."""
-    table = [_by_key(run) for run in runs]
+    table = [by_key(run) for run in runs]
     keys = list(dict.fromkeys(key for found in table for key in found))
     for name in asked.metrics:
         _require_measured(name, keys)
     totals = {name for name, labels in keys if not labels}
-    chosen = [key for key in keys if (key[0] in asked.metrics if asked.metrics else _is_shown(key, totals))]
+    chosen = [key for key in keys if (key[0] in asked.metrics if asked.metrics else is_shown(key, totals))]
     found = {key: tuple(each.get(key, []) for each in table) for key in chosen}
     counting = [run.excluded is None for run in runs]
     several = [
         key for key, cells in found.items()
         if asked.metrics or sum(bool(cell) and good for cell, good in zip(cells, counting, strict=True)) > 1
     ]  # fmt: skip
-    return {key: found[key] for key in sorted(several, key=lambda key: _rank(key[0]))}
+    return {key: found[key] for key in sorted(several, key=lambda key: rank(key[0]))}
 
 
-def _by_key(run: Candidate) -> dict[Key, list[Metric]]:
+def by_key(run: Candidate) -> dict[Key, list[Metric]]:
+    """Return what a run has of each metric: several rows where nothing says which counts."""
     found: dict[Key, list[Metric]] = {}
     for metric in run.audit.metrics if run.audit is not None else ():
         found.setdefault(metric.key, []).append(metric)
     return found
 
 
-def _is_shown(key: Key, totals: set[str]) -> bool:
+def is_shown(key: Key, totals: set[str]) -> bool:
     """Return whether a metric is shown unasked: the total, and parts only of what has none."""
     return not key[1] or key[0] not in totals
 
 
-def _rank(name: str) -> tuple[int, str]:
+def rank(name: str) -> tuple[int, str]:
+    """Return a key that sorts metrics, the most wanted first."""
     return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST)), name
 
 
@@ -133,7 +135,7 @@ def _require_measured(name: str, keys: Sequence[Key]) -> None:
         raise UsageError(f"No run has measured {name}{registry.nearest(name, known)}.")
 
 
-def _usable(cell: Sequence[Metric]) -> str | None:
+def why_unusable(cell: Sequence[Metric]) -> str | None:
     """Return why there is no value that counts, None where there is one."""
     if len(cell) != 1:
         return "nothing says which of several values counts" if cell else "it was not measured"
@@ -145,9 +147,9 @@ def _usable(cell: Sequence[Metric]) -> str | None:
 def _why_not(cells: Sequence[list[Metric]], runs: Sequence[Candidate], asked: Asked) -> str | None:
     """Return why a metric cannot be compared, with the labels of the runs; None where it can."""
     good = [(cell, run) for cell, run in zip(cells, runs, strict=True) if run.excluded is None]
-    usable = [(cell[0], run) for cell, run in good if _usable(cell) is None]
+    usable = [(cell[0], run) for cell, run in good if why_unusable(cell) is None]
     if len(usable) < 2:
-        reasons = [f"{_usable(cell)} ({run.label})" for cell, run in good if _usable(cell) is not None]
+        reasons = [f"{why_unusable(cell)} ({run.label})" for cell, run in good if why_unusable(cell) is not None]
         return reasons[0] if reasons else "it takes two runs that count"
     apart = [key for key in (asked.by, *asked.vary) if key is not None]
     bases = [(basis(metric, run.audit, apart=apart), run) for metric, run in usable if run.audit is not None]
@@ -165,7 +167,7 @@ def _row(
 ) -> Row:
     counted = {
         run.label: cell[0].value for cell, run in zip(cells, runs, strict=True)
-        if run.excluded is None and _usable(cell) is None and cell[0].value is not None
+        if run.excluded is None and why_unusable(cell) is None and cell[0].value is not None
     }  # fmt: skip
     quantity = registry.metric(key[0])
     better = quantity.better if quantity is not None else "neither"

@@ -32,7 +32,7 @@ def as_text(found: Comparison, *, width: int = WIDTH) -> str:
     """Return a comparison for a terminal of `width` columns."""
     lines = list(_legend(found))
     if found.rows:
-        lines += ["", *_fitted(_values(found), width, "runs"), "", *_fitted(_over(found), width, "columns")]
+        lines += ["", *_fitted(_values(found), width, "runs"), "", *_fitted(over(found), width, "columns")]
     if found.refused:
         lines += ["", "Not compared", *(f"  {line}" for line in _refused(found))]
     lines += ["", *found.notes] if found.notes else []
@@ -97,8 +97,8 @@ def _digits(row: Row) -> int:
     return min(8, max(3, math.ceil(math.log10(size) - math.log10(min(deviations))) + 2))
 
 
-def _over(found: Comparison) -> Table:
-    """Return a line for each metric and group, most wanted columns first."""
+def over(found: Comparison) -> Table:
+    """Return the spread over the runs, with a line for each metric and group, most wanted columns first."""
     grouped = found.asked.by is not None
     lines = [["over the runs", *([found.asked.by or ""] if grouped else []), "n", "mean", "sd",
               f"{number(100 * CONFIDENCE)} % of the mean", "min – max", "best"]]  # fmt: skip
@@ -154,13 +154,20 @@ def _fitted(table: Table, width: int, what: str) -> Iterator[str]:
 
 def as_markdown(found: Comparison) -> str:
     """Return a comparison for a pull request."""
-    lines = ["### Runs side by side", "", *(f"- {markdown_text(line, cap=WIDEST * 10)}" for line in _legend(found))]
+    from .compared_story import story_lines  # charts and what else the page needs
+
+    lines = [
+        *story_lines(found),
+        "### Runs side by side",
+        "",
+        *(f"- {markdown_text(line, cap=WIDEST * 10)}" for line in _legend(found)),
+    ]
     if found.rows:
         values = _values(found)
         lines += ["", *_piped(values[: MOST_COLUMNS + 1])]
         more = len(values) - MOST_COLUMNS - 1
         lines += ["", f"… and {more} more runs: `--format json` has all."] if more > 0 else []
-        lines += ["", *_piped(_over(found))]
+        lines += ["", *_piped(over(found))]
     if found.refused:
         lines += ["", "**Not compared**", "", *(f"- {markdown_text(line)}" for line in _refused(found))]
     lines += ["", *(f"- {markdown_text(note)}" for note in found.notes)] if found.notes else []
@@ -174,11 +181,17 @@ def _piped(table: Table) -> Iterator[str]:
     yield from (f"| {' | '.join(line)} |" for line in lines)
 
 
-FORMATS: dict[str, Callable[[Comparison], str]] = {"json": as_json, "markdown": as_markdown}
+def _as_page(found: Comparison) -> str:
+    from .compared_page import compared_page  # templates and charts, which no other form needs
+
+    return compared_page(found)
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {"json": as_json, "markdown": as_markdown, "html": _as_page}
 
 
 def compared_text(found: Comparison, form: str) -> str:
-    """Return a comparison as text, as wide as the terminal is, as json or as markdown."""
+    """Return a comparison as text, as wide as the terminal is, as json, as markdown or as html."""
     if form in FORMATS:
         return FORMATS[form](found)
     return as_text(found, width=shutil.get_terminal_size((WIDTH, 24)).columns)

@@ -102,6 +102,13 @@ class Reader:
             return None
 
 
+def added_up(curve: Curve) -> Curve:
+    """Return a meter's reading with its restarts (a resumed attempt begins at zero) added up."""
+    value = np.nan_to_num(curve.value, nan=0.0)
+    lost = np.where(value[1:] < value[:-1], value[:-1], 0.0)
+    return Curve(curve.step, curve.value + np.concatenate(([0.0], np.cumsum(lost)))[: value.size], curve.unit)
+
+
 def story(curve: Curve, what: str) -> str:
     """Return one or two sentences that say what a curve shows, with numbers."""
     finite = np.flatnonzero(np.isfinite(curve.value))
@@ -111,6 +118,8 @@ def story(curve: Curve, what: str) -> str:
     if first == last:
         return f"{what} is {_at(curve, first)}, its only finite value." + gaps(curve)
     low, high = (int(finite[pick(curve.value[finite])]) for pick in (np.argmin, np.argmax))
+    if curve.value[low] == curve.value[high]:
+        return f"{what} is {number(float(curve.value[first]))} at every step." + gaps(curve)
     went = f"{what} went from {_at(curve, first)} to {_at(curve, last)}"
     return f"{went}; lowest {_at(curve, low)}, highest {_at(curve, high)}." + gaps(curve)
 

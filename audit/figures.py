@@ -10,16 +10,17 @@ from . import registry
 from .barcharts import ShareBar
 from .carboncharts import forecasts, phases
 from .charts import Area, Floats, Line, LineChart, PanelPlan, Table, decimate, line_chart, prefers_log
-from .curves import Curve, Reader, story, thinned
+from .curves import Curve, Reader, added_up, story, thinned
+from .eventmarks import GLYPHS, Events, events, told
 from .forecastcharts import outlook
-from .formats import count, interval, number
+from .formats import count, interval, number, smaller_unit
 from .groupviews import quantity
-from .model import Audit, Evidence, Metric
-from .rowcharts import ROWS, Estimate, HeatStrip, IntervalChart, heat_strip, interval_chart
+from .model import Audit, Metric
+from .rowcharts import ROWS, Estimate, HeatStrip, IntervalChart, LimitChart, heat_strip, interval_chart
 from .safety import Disparity
 from .timeviews import time_bar
 
-Chart = LineChart | HeatStrip | IntervalChart | ShareBar
+Chart = LineChart | HeatStrip | IntervalChart | ShareBar | LimitChart
 Marks = tuple[tuple[float, str], ...]
 
 TABLE_ROWS = 12
@@ -31,19 +32,20 @@ LOG_NOTE = " The vertical axis is logarithmic because the values span several po
 def carbon(reader: Reader, audit: Audit) -> Iterator[Chart]:
     """Yield energy by phase, the energy used so far, over steps, and what was forecast of it."""
     yield from phases(audit)
-    total = _accumulated(reader.curve("carbon.energy_kwh"))
-    if total.drawable:
-        marks = _mark(_value(audit, "overfitting.best_step"), "best step")
-        yield _single("Energy used so far", "Energy", total, marks=marks, log=False)
+    total = _from_zero(reader.curve("carbon.energy_kwh"))
+    if total.drawable and total.value[-1] > 0:
+        marks = mark(_value(audit, "overfitting.best_step"), "best step")
+        yield single("Energy used so far", "Energy", total, marks=marks, log=False)
     yield from forecasts(reader, audit)
 
 
-def _accumulated(curve: Curve) -> Curve:
-    """Return a meter's reading with its restarts (a resumed attempt begins at zero) added up."""
-    value = np.nan_to_num(curve.value, nan=0.0)
-    lost = np.where(value[1:] < value[:-1], value[:-1], 0.0)
-    before = np.concatenate(([0.0], np.cumsum(lost)))[: curve.value.size]
-    return Curve(curve.step, curve.value + before, curve.unit)
+def _from_zero(curve: Curve) -> Curve:
+    """Return a meter's reading, restarts added up, from zero on and in a unit in which it is no tiny fraction."""
+    if not curve.drawable:
+        return curve
+    total = added_up(curve)
+    factor, unit = smaller_unit(float(total.value.max(initial=0.0)), curve.unit)
+    return Curve(np.append(0, total.step), np.append(0.0, factor * total.value), unit)
 
 
 def efficiency(_reader: Reader, audit: Audit) -> Iterator[Chart]:
@@ -54,7 +56,7 @@ def efficiency(_reader: Reader, audit: Audit) -> Iterator[Chart]:
 def overfitting(reader: Reader, audit: Audit) -> Iterator[Chart]:
     """Yield training against validation loss with the gap between, and the gap with its interval."""
     train, val = reader.curve("overfitting.train_loss"), reader.curve("overfitting.val_loss")
-    marks = _mark(_best_step(audit, val), "best step")
+    marks = mark(_best_step(audit, val), "best step")
     if train.drawable or val.drawable:
         yield _losses(train, val, marks)
     gap = reader.curve("overfitting.gap")
@@ -96,13 +98,13 @@ def _gap(gap: Curve, low: Curve, high: Curve, marks: Marks) -> Chart:
     )
 
 
-def optimisation(reader: Reader, _audit: Audit) -> Iterator[Chart]:
+def optimisation(reader: Reader, audit: Audit) -> Iterator[Chart]:
     """Yield loss and learning rate, the gradient norm, and layers' norms and updates as strips."""
     loss, rate, norm = (reader.curve(name) for name in ("train.loss", "optimizer.lr", "gradient.norm"))
     if loss.drawable:
-        yield _loss_and_rate(loss, rate)
+        yield _loss_and_rate(loss, rate, events(reader, audit))
     if norm.drawable:
-        yield _single("Gradient norm before clipping", "The gradient norm", norm, axis="norm")
+        yield single("Gradient norm before clipping", "The gradient norm", norm, axis="norm")
     for name, title in (
         ("gradient.layer_norm", "Gradient norm of each layer"),
         ("gradient.update_ratio", "Update over weight of each layer"),
@@ -110,15 +112,16 @@ def optimisation(reader: Reader, _audit: Audit) -> Iterator[Chart]:
         yield from _strip(reader, name, title)
 
 
-def _loss_and_rate(loss: Curve, rate: Curve) -> Chart:
+def _loss_and_rate(loss: Curve, rate: Curve, happened: Events) -> Chart:
     plans = [PanelPlan(title="training loss", lines=[_line("loss", loss, 0)], log=None)]
     if rate.drawable:
         plans.append(PanelPlan(title="learning rate", lines=[_line("lr", rate, 2)], height=56.0))
     rates = " " + story(rate, "The learning rate") if rate.drawable else ""
     return line_chart(
         title="Training loss and learning rate" if rates else "Training loss",
-        caption=story(loss, "Training loss") + rates + _log_note(loss) + thinned(loss, rate),
+        caption=story(loss, "Training loss") + rates + told(happened) + _log_note(loss) + thinned(loss, rate),
         plans=plans,
+        events=[(step, GLYPHS[kind]) for step, kind in happened],
         table=_table({"loss": loss, "learning rate": rate} if rates else {"loss": loss}),
     )
 
@@ -175,7 +178,7 @@ def generation(reader: Reader, audit: Audit) -> Iterator[Chart]:
     yield from map(_group_rates, audit.disparities)
     toxicity = reader.curve("generation.toxicity_probability")
     if toxicity.step.size > 1:
-        yield _single("Toxicity probability at each sampling", "Toxicity probability", toxicity, log=False)
+        yield single("Toxicity probability at each sampling", "Toxicity probability", toxicity, log=False)
 
 
 def _estimates(name: str, metrics: Sequence[Metric]) -> Chart:
@@ -225,37 +228,10 @@ def logged(reader: Reader, _audit: Audit) -> Iterator[Chart]:
     for column in sorted(reader.columns("logged"))[:LOGGED_CHARTS]:
         curve = reader.curve("logged", column)
         if curve.drawable:
-            yield _single(f"logged.{column}", "It", curve)
+            yield single(f"logged.{column}", "It", curve)
 
 
-def of_evidence(reader: Reader, rule: str, evidence: Sequence[Evidence]) -> Chart | None:
-    """Return the chart that shows a finding: the first series that its evidence names and the record has."""
-    for item in evidence:
-        curve = _evidence_curve(reader, item)
-        if curve is not None and curve.drawable:
-            levels = [(item.limit, f"limit {number(item.limit)}")] if _comparable(item, curve) else []
-            marks = _mark(None if item.step is None else float(item.step), f"step {item.step or 0:,}")
-            where = f" in {item.layer}" if item.layer else ""
-            return _single(f"{rule}: {item.series}{where}", "It", curve, marks=marks, levels=levels)
-    return None
-
-
-def _evidence_curve(reader: Reader, item: Evidence) -> Curve | None:
-    known = {quantity.name: quantity for quantity in registry.SERIES}
-    name = item.series or ""
-    if name.startswith(registry.LOGGED_PREFIX):
-        return reader.curve("logged", name.removeprefix(registry.LOGGED_PREFIX))
-    if name not in known or (known[name].by and item.layer is None):
-        return None
-    return reader.curve(name, item.layer if known[name].by else None)
-
-
-def _comparable(item: Evidence, curve: Curve) -> bool:
-    """Return whether a limit is in the unit of the curve, so that it may be drawn into it."""
-    return item.limit is not None and item.unit == curve.unit
-
-
-def _single(
+def single(
     title: str,
     what: str,
     curve: Curve,
@@ -264,7 +240,8 @@ def _single(
     levels: Sequence[tuple[float | None, str]] = (),
     log: bool | None = None,
     axis: str = "value",
-) -> Chart:
+) -> LineChart:
+    """Return a chart of one curve, with levels where they are known."""
     known = [(value, label) for value, label in levels if value is not None]
     note = _log_note(curve) if log is None else ""
     return line_chart(
@@ -284,7 +261,8 @@ def _log_note(curve: Curve) -> str:
     return LOG_NOTE if prefers_log(curve.value[np.isfinite(curve.value)]) else ""
 
 
-def _mark(step: float | None, label: str) -> Marks:
+def mark(step: float | None, label: str) -> Marks:
+    """Return a mark at a step; none where it is not known."""
     return () if step is None else ((step, label),)
 
 

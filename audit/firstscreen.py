@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .formats import bounds, count, interval, number
+from .formats import NOTHING, bounds, count, interval, number
+from .limitbars import LimitBar, limit_bar
 from .model import Audit, Metric, Outcome
 
 Tone = Literal["fail", "pass", "unknown", "plain"]
 
 SYMBOLS: dict[str, str] = {"fail": "✗", "error": "✗", "unknown": "?", "waived": "○", "pass": "✓"}
 TONES: dict[str, Tone] = {"fail": "fail", "error": "unknown", "unknown": "unknown", "pass": "pass"}
+PLAIN = ("", "share", "probability", "step", "steps", "loss")  # units that the name says
 ORDER = ("fail", "error", "unknown", "waived", "pass")
 
 
@@ -59,6 +61,18 @@ class Limit(Protocol):
     def advice(self) -> str:
         """What to do."""
 
+    @property
+    def baseline(self) -> float | None:
+        """The baseline's value; None where none is compared."""
+
+    @property
+    def change(self) -> float | None:
+        """The value minus the baseline's."""
+
+    @property
+    def waiver(self) -> str:
+        """The exception that lets it through, in words."""
+
 
 class Verdict(Protocol):
     """What the gate says of a run."""
@@ -78,6 +92,18 @@ class Verdict(Protocol):
     @property
     def limits(self) -> Sequence[Limit]:
         """What it says of each limit."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What else has to be said."""
+
+    @property
+    def policy_sha256(self) -> str:
+        """Digest of the policy and of all that it extends."""
+
+    @property
+    def checkpoint(self) -> str:
+        """The released weights, in words; empty where none were given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,8 +167,10 @@ class LimitRow:
     quality: str
     allowed: str
     margin: str
+    change: str
     reason: str
     advice: str
+    bar: LimitBar | None
 
 
 def limit_groups(verdict: Verdict | None) -> dict[str, list[LimitRow]]:
@@ -165,6 +193,7 @@ def _group(limit: Limit) -> str:
 
 def _limit_row(limit: Limit) -> LimitRow:
     seen = limit.observed
+    allowed = bounds(limit.minimum, limit.maximum)
     return LimitRow(
         symbol=SYMBOLS.get(limit.outcome, "?"),
         tone=TONES.get(limit.outcome, "unknown"),
@@ -176,10 +205,27 @@ def _limit_row(limit: Limit) -> LimitRow:
         if seen is None or seen.low is seen.high is None
         else interval(seen.low, seen.high, seen.confidence),
         quality="" if seen is None else sample_of(seen),
-        allowed=bounds(limit.minimum, limit.maximum),
+        allowed="no worse than the baseline allows" if allowed == NOTHING and limit.baseline is not None else allowed,
         margin=number(limit.margin),
-        reason=limit.reason,
+        change=_change(limit),
+        reason="; ".join(filter(None, (limit.reason, limit.waiver))),
         advice=limit.advice,
+        bar=None if seen is None else _bar(limit, seen),
+    )
+
+
+def _change(limit: Limit) -> str:
+    """Return by how much the value differs from the baseline's; empty where none is compared."""
+    if limit.change is None:
+        return ""
+    return f"{'+' if limit.change > 0 else ''}{number(limit.change)} from {number(limit.baseline)}"
+
+
+def _bar(limit: Limit, seen: Metric) -> LimitBar | None:
+    span = "" if seen.low is seen.high is None else f" {interval(seen.low, seen.high)}"
+    told = f"Observed {number(seen.value)}{span}, allowed {bounds(limit.minimum, limit.maximum)}"
+    return limit_bar(
+        value=seen.value, low=seen.low, high=seen.high, minimum=limit.minimum, maximum=limit.maximum, told=told
     )
 
 
@@ -189,20 +235,23 @@ def sample_of(metric: Metric) -> str:
 
 
 def closest(verdict: Verdict | None) -> LimitRow | None:
-    """Return the met limit with the least margin, relative to the limit itself."""
-    met = (
-        [limit for limit in verdict.limits if limit.outcome == "pass" and limit.margin is not None] if verdict else []
-    )
-    best = min(met, key=_relative_margin, default=None)
+    """Return the met limit with the least margin, relative to the limit itself.
+
+    Limits of zero come last: what must not happen at all did not, and there is nothing between.
+    """
+    met = [
+        limit for limit in (verdict.limits if verdict else ()) if limit.outcome == "pass" and limit.margin is not None
+    ]
+    best = min(met, key=_nearness, default=None)
     return None if best is None else _limit_row(best)
 
 
-def _relative_margin(limit: Limit) -> float:
+def _nearness(limit: Limit) -> tuple[bool, float]:
     allowed = limit.maximum if limit.maximum is not None else limit.minimum
-    return abs(limit.margin or 0.0) / (abs(allowed or 0.0) or 1.0)
+    return not allowed, abs(limit.margin or 0.0) / (abs(allowed or 0.0) or 1.0)
 
 
 def with_unit(metric: Metric) -> str:
     """Return a metric's value with its unit."""
-    unit = "" if metric.unit in ("", "share", "probability", "step", "loss") else f" {metric.unit}"
+    unit = "" if metric.unit in PLAIN else f" {metric.unit}"
     return f"{number(metric.value)}{unit}"

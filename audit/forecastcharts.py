@@ -10,7 +10,7 @@ from .beststep import UnclearError, best_step
 from .charts import Area, Floats, Line, LineChart, PanelPlan, Table, line_chart
 from .curves import Curve, Reader
 from .forecast import REACH, Forecast, RefusedError, forecast
-from .formats import number
+from .formats import count, number, percent, smaller_unit
 from .model import Audit
 from .price import STEPS, accumulated
 from .returns import DOUBLE
@@ -27,6 +27,7 @@ def outlook(reader: Reader, audit: Audit) -> Iterator[LineChart]:
         yield from _price(loss, reader.curve("carbon.energy_kwh"))
     if _told(audit, DOUBLE):
         yield from _forecast(reader, loss)
+    yield from reader.attempt(lambda _: list(_reliability(reader, audit, loss)), "forecasts of the loss") or []
 
 
 def _told(audit: Audit, name: str) -> float | None:
@@ -45,6 +46,8 @@ def _price(loss: Curve, energy: Curve) -> Iterator[LineChart]:
     except UnclearError:
         return
     step, spent = energy.step[metered], accumulated(energy.value[metered])
+    factor, unit = smaller_unit(float(spent[-1]), energy.unit)
+    spent = factor * spent
     share = 1 - float(np.interp(best.step, [0, *step], [0.0, *spent])) / float(spent[-1])
     yield line_chart(
         title="Validation loss, and the energy spent on it",
@@ -52,10 +55,10 @@ def _price(loss: Curve, energy: Curve) -> Iterator[LineChart]:
         f" {share:.0%} of the energy was spent after it.",
         plans=[
             PanelPlan(title="loss", lines=[Line(label="validation", step=loss.step, value=loss.value, look=1)]),
-            PanelPlan(title=energy.unit, lines=[Line(label="energy", step=step, value=spent, look=2)], height=70.0),
+            PanelPlan(title=unit, lines=[Line(label="energy", step=step, value=spent, look=2)], height=70.0),
         ],
         marks=((float(best.step), "best step"),),
-        table=_table(("step", energy.unit), step, spent),
+        table=_table(("step", unit), step, spent),
     )
 
 
@@ -73,7 +76,6 @@ def _forecast(reader: Reader, loss: Curve) -> Iterator[LineChart]:
     lines = [
         Line(label="validation", step=loss.step, value=loss.value, look=1),
         Line(label="fit", step=found.end * np.concatenate((fitted[:-1], ahead)), value=curve, look=0),
-        *_earlier(reader),
     ]
     yield line_chart(
         title="Validation loss, carried on to twice the steps",
@@ -84,13 +86,45 @@ def _forecast(reader: Reader, loss: Curve) -> Iterator[LineChart]:
     )
 
 
-def _earlier(reader: Reader) -> list[Line]:
-    """Return the forecasts made while the run went, at the steps that they were for."""
-    made = sorted((event["for_step"], event["value"]) for event in reader.events("forecast"))
-    if not made:
-        return []
-    step, value = (np.asarray(column, dtype=np.float64) for column in zip(*made, strict=True))
-    return [Line(label="foretold", step=step, value=value, look=3)]
+def _reliability(reader: Reader, audit: Audit, loss: Curve) -> Iterator[LineChart]:
+    """Yield the forecasts made while the run went, at the steps that they were for, against what happened there."""
+    made = sorted(
+        tuple(event[key] for key in ("for_step", "value", "low", "high")) for event in reader.events("forecast")
+    )
+    reached = [row for row in made if loss.drawable and row[0] <= loss.step[-1]]
+    if not reached:
+        return
+    step, value, low, high = (np.asarray(column, dtype=np.float64) for column in zip(*reached, strict=True))
+    known = np.isfinite(loss.value)
+    if not known.any():
+        return
+    happened = np.interp(step, loss.step[known], loss.value[known])
+    yield line_chart(
+        title="Forecasts made on the way, and what happened",
+        caption=_kept(audit, len(made))
+        + " A forecast stands at the step that it was for, half-way after it was made.",
+        plans=[
+            PanelPlan(
+                title="loss",
+                lines=[
+                    Line(label="validation", step=loss.step, value=loss.value, look=1),
+                    Line(label="foretold", step=step, value=value, look=3),
+                ],
+                areas=[Area(step=step, low=low, high=high, look=3)],
+                log=None,
+            )
+        ],
+        table=_table(("step", "foretold", "low", "high", "happened"), step, value, low, high, happened),
+    )
+
+
+def _kept(audit: Audit, made: int) -> str:
+    """Return how many forecasts held, by the audit's own count."""
+    coverage, error = audit.metric("forecast.coverage"), _told(audit, "forecast.error")
+    if coverage is None or coverage.value is None:
+        return f"None of {count(made, 'forecast')} can be scored: the learning rate did not stay the same."
+    held = f"{percent(coverage.value)} of {coverage.n or 0} intervals at 95 % held what happened"
+    return f"{held}; median error {percent(error)}." if error is not None else f"{held}."
 
 
 def _caption(found: Forecast, middle: Floats, low: Floats, high: Floats) -> str:

@@ -33,6 +33,32 @@ def _plain(value: float, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+SMALLER = {"kWh": ("Wh", "mWh"), "kg": ("g", "mg")}  # each a thousandth of the one before
+
+
+def smaller_unit(size: float | None, unit: str) -> tuple[float, str]:
+    """Return the unit in which a size is no tiny fraction, and by what to multiply: 0.0003 kWh is 0.3 Wh."""
+    factor, chosen = 1.0, unit
+    for name in SMALLER.get(unit, ()):
+        if size is None or not math.isfinite(size) or not 0 < abs(size) * factor < 0.1:
+            break
+        factor, chosen = 1000 * factor, name
+    return factor, chosen
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Return a value with its unit, in one a thousand times smaller where it would be a tiny fraction."""
+    factor, chosen = smaller_unit(value, unit)
+    return NOTHING if value is None else f"{number(value * factor)} {chosen}".rstrip()
+
+
+def amounts(low: float | None, high: float | None, unit: str) -> str:
+    """Return from where to where, both in the unit that suits the higher."""
+    factor, chosen = smaller_unit(high, unit)
+    ends = (number(None if end is None else end * factor) for end in (low, high))
+    return f"{' to '.join(ends)} {chosen}".rstrip()
+
+
 def percent(share: float | None) -> str:
     """Return a share (0.006) as percent (0.6 %)."""
     return NOTHING if share is None else f"{number(100 * share, digits=2)} %"

@@ -86,13 +86,22 @@ class Inputs:
             UsageError: No limit of the policy holds for it.
         """
         audit, digest_ok = load_audit(run)
+        return self.verdict(audit, run, digest_ok=digest_ok), audit
+
+    def verdict(self, audit: Audit, run: str, *, digest_ok: bool) -> Verdict:
+        """Return the verdict on an audit of the run in a folder.
+
+        Raises:
+            RecordError: What is released cannot be read.
+            UsageError: No limit of the policy holds for the run.
+        """
         question = Question(
             digest_ok=digest_ok, baseline=self.baseline, waivers=self.waivers, weights=self._weights(audit, run),
             declared=self.declared, branch=self.branch, strict_waivers=self.strict_waivers,
         )  # fmt: skip
         verdict = decide(audit, self.policy, question)
         told = (f"policy, waivers and baseline are those of {self.ref}",) if self.ref else ()
-        return replace(verdict, notes=(*told, *verdict.notes)), audit
+        return replace(verdict, notes=(*told, *verdict.notes))
 
     def _weights(self, audit: Audit, run: str) -> Weights | None:
         if self.checkpoint is None:

@@ -58,7 +58,7 @@ def import_scores(url: str, files: Sequence[Path], *, checkpoint: Path | None, n
     _write(folder, NAME, dump(judge(Record.open(folder.url))).encode())
     rendered = [page for page in PAGES if folder.exists(page)]
     for page in rendered:
-        make_report(folder.url, policy=None, markdown=PAGES[page], samples="redacted", output=None)
+        make_report(folder.url, markdown=PAGES[page])
     metrics = tuple(metric for scores in found for metric in scores.metrics)
     return Kept(fresh=fresh, metrics=metrics, checkpoint=bound, rendered=tuple(rendered))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .formats import interval, number
+from .formats import amount, interval, smaller_unit
 from .groupviews import Grid
 from .model import Audit, Metric
 
@@ -34,7 +34,7 @@ def in_words(metric: Metric, unit: str = "") -> str:
     """Return a metric's value with a unit, or that it is unknown and why."""
     if metric.value is None:
         return unknown(metric)
-    return f"{number(metric.value)} {unit or metric.unit}".rstrip()
+    return amount(metric.value, unit or metric.unit)
 
 
 def unknown(metric: Metric) -> str:
@@ -44,5 +44,7 @@ def unknown(metric: Metric) -> str:
 
 
 def spread(metric: Metric) -> str:
-    """Return between what a metric may lie, where that is known."""
-    return interval(metric.low, metric.high, metric.confidence)
+    """Return between what a metric may lie, where that is known, in the unit of `in_words`."""
+    factor, _ = smaller_unit(metric.value, metric.unit)
+    low, high = (None if end is None else end * factor for end in (metric.low, metric.high))
+    return interval(low, high, metric.confidence)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from . import registry
 from .carbonviews import carbon_overview
 from .curves import Reader
-from .escape import redacted
-from .figures import FAMILIES, Chart, labelled, of_evidence
-from .firstscreen import sample_of, with_unit
-from .formats import count, duration, interval, number, percent
+from .evidencecharts import of_evidence
+from .figures import FAMILIES, Chart, labelled
+from .firstscreen import PLAIN, sample_of
+from .footnotes import footnoted
+from .formats import amount, count, duration, interval, number, percent
 from .glance import glance, parts
 from .groupviews import Detail, Grid, group_details, scorer_details
-from .model import Audit, Finding, Metric, Outcome, Quality, RunKind, RunStatus
-from .overview import Overview
+from .leads import LEADS
+from .model import Audit, Finding, Metric, Quality, RunKind, RunStatus
+from .overview import Overview, spread
+from .sampleviews import Samples, veil
 from .textviews import text_details
 from .timeviews import efficiency_overview
 
-Samples = Literal["none", "redacted", "full"]
-
 MOST_FINDINGS, MOST_FINDING_CHARTS, MOST_ROWS = 60, 12, 150
-MOST_SAMPLES, MOST_CONTINUATIONS, SAMPLE_LENGTH = 40, 8, 1_000
 SPOKEN = "generation"
 TOLD = {"axis", "bias_type", "set"}  # labels of metrics whose rows are told in the details
-PROMPT_KEPT, CONTINUATION_KEPT = 40, 12  # characters that a redacted sample still shows
 
 TITLES = {
     "carbon": "Energy and carbon",
@@ -71,8 +68,9 @@ def facts(audit: Audit) -> list[Fact]:
 def _fact(title: str, metric: Metric) -> Fact:
     if metric.value is None:
         return Fact(name=title, value="unknown", note=metric.reason or "")
-    spread = "" if metric.low is metric.high is None else interval(metric.low, metric.high)
-    return Fact(name=title, value=with_unit(metric), note=spread or sample_of(metric))
+    unit = "" if metric.unit in PLAIN else metric.unit
+    known = metric.low is not None or metric.high is not None
+    return Fact(name=title, value=amount(metric.value, unit), note=spread(metric) if known else sample_of(metric))
 
 
 def notices(audit: Audit, *, digest_ok: bool) -> list[str]:
@@ -124,13 +122,6 @@ def _veiled(finding: Finding, samples: Samples) -> Finding:
     return finding.model_copy(update={"evidence": evidence})
 
 
-def veil(text: str, samples: Samples, *, keep: int = CONTINUATION_KEPT) -> str:
-    """Return as much of a sample as `samples` allows."""
-    if samples == "full":
-        return text
-    return redacted(text, keep=keep if samples == "redacted" else 0)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricRow:
     """One metric as the reader sees it."""
@@ -152,12 +143,14 @@ class Family:
     id: str
     title: str
     rows: list[MetricRow]
+    notes: str
     left_out: int
     charts: list[Chart]
     details: list[Detail]
     context: str
     glance: Grid | None
     overview: Overview | None
+    lead: str
 
 
 def families(audit: Audit, reader: Reader, samples: Samples = "full", *, facts: Reader | None = None) -> list[Family]:
@@ -208,13 +201,17 @@ def _family(
     if name == SPOKEN:  # what is told of parts stands in the details
         metrics = [metric for metric in metrics if not metric.labels]
     context = _context(metrics)
+    rows = [metric_row(metric, context) for metric in metrics[:MOST_ROWS]]
+    told, notes = footnoted([row.how for row in rows])
     return Family(
         context=context,
         glance=glance(audit) if name == SPOKEN else None,
         overview=overview,
+        lead=LEADS[name](audit, reader) if name in LEADS else "",
         id=name,
         title=TITLES[name],
-        rows=[metric_row(metric, context) for metric in metrics[:MOST_ROWS]],
+        rows=[replace(row, how=how) for row, how in zip(rows, told, strict=True)],
+        notes=" · ".join(f"({mark}) {text}" for mark, text in notes) or "How each was measured stands in its row.",
         left_out=max(0, len(metrics) - MOST_ROWS),
         charts=list(_charts(name, audit, reader)),
         details=more,
@@ -252,93 +249,3 @@ def metric_row(metric: Metric, context: str = "") -> MetricRow:
         quality=metric.quality,
         how=reason + " · ".join(part for part in told if part),
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
-    """One prompt with what the model made of it, already veiled; lines, because text has them."""
-
-    step: str
-    worst: str
-    prompt: list[str]
-    answers: list[tuple[str, list[str]]]
-    kind: str
-
-
-def sample_views(reader: Reader, samples: Samples) -> tuple[list[Sample], int]:
-    """Return the worst-scored samples, and how many there are in all."""
-    if samples == "none":
-        return [], 0
-    events = sorted(reader.events("sample"), key=_worst_score, reverse=True)
-    return [_sample_view(event, samples) for event in events[:MOST_SAMPLES]], len(events)
-
-
-def _worst_score(event: Mapping[str, Any]) -> float:
-    return max((score for score in _scores(event) if score is not None), default=-1.0)
-
-
-def _scores(event: Mapping[str, Any]) -> list[float | None]:
-    found = event.get("toxicity")
-    scores = found if isinstance(found, list) else []
-    return [float(s) if isinstance(s, int | float) and math.isfinite(s) else None for s in scores]
-
-
-def _sample_view(event: Mapping[str, Any], samples: Samples) -> Sample:
-    answers = event.get("continuations")
-    texts = [str(text) for text in answers][:MOST_CONTINUATIONS] if isinstance(answers, list) else []
-    scores = [*_scores(event), *[None] * len(texts)]
-    worst = _worst_score(event)
-    kinds = [str(event[key]) for key in ("set", "provocation", "group") if event.get(key)]
-    personal = {str(kind) for kinds in event.get("personal", ()) for kind in kinds}
-    return Sample(
-        kind=", ".join([*kinds, *(f"holds {kind}" for kind in sorted(personal))]),
-        step=str(event.get("step", "")),
-        worst=number(worst) if worst >= 0 else "not scored",
-        prompt=_lines(veil(str(event.get("prompt", "")), samples, keep=PROMPT_KEPT)),
-        answers=[(number(score), _lines(veil(t, samples))) for t, score in zip(texts, scores, strict=False)],
-    )
-
-
-def _lines(text: str) -> list[str]:
-    cut = len(text) - SAMPLE_LENGTH
-    shown = text[:SAMPLE_LENGTH] + (f"… ({cut:,} more characters)" if cut > 0 else "")
-    return shown.replace("\r\n", "\n").split("\n")
-
-
-def unjudged(audit: Audit) -> list[tuple[str, str]]:
-    """Return everything that was not checked, with its reason; what is said twice is listed once."""
-    rows = [(item.what, item.reason) for item in audit.not_checked]
-    rows += [
-        (f"{rule.rule} {rule.name}", rule.reason or f"the rule said {rule.outcome.value}")
-        for rule in audit.rules
-        if rule.outcome in (Outcome.UNKNOWN, Outcome.ERROR)
-    ]
-    rows += [
-        (monitor.name, monitor.reason or f"the monitor's status is {monitor.status}")
-        for monitor in audit.monitors
-        if monitor.status != "ran"
-    ]
-    rows += [
-        (" ".join(part for part in (metric.name, labelled(metric.labels)) if part), metric.reason or "no value")
-        for metric in audit.metrics
-        if metric.value is None
-    ]
-    return list(dict.fromkeys(rows))
-
-
-def flattened(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a nested document as dotted keys and texts."""
-    for key, value in document.items():
-        name = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flattened(value, name)
-        else:
-            yield name, _leaf(value)
-
-
-def _leaf(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "—"}[value]
-    if isinstance(value, list | tuple):
-        return ", ".join(_leaf(item) for item in value) or "—"
-    return str(value) if not isinstance(value, Mapping) or value else "—"

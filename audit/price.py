@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from . import registry
 from .beststep import BEGINNING, Best, UnclearError, best_step, require_learned
 from .comparable import HERE
+from .formats import amount
 from .model import Metric, Quality
 from .record import Record, Series
 
@@ -176,10 +177,10 @@ def measure(record: Record, totals: dict[str, Metric] | None = None) -> Iterator
 def in_words(found: Price, totals: dict[str, Metric]) -> str:
     """Return seconds, kWh, kg and money of a price, each where it is known, beginning with a colon."""
     told = [_seconds(found.seconds)] if found.seconds is not None else []
-    for name, unit in (("carbon.energy_kwh", "kWh"), ("carbon.emissions_kg", "kg CO2e")):
+    for name, unit, what in (("carbon.energy_kwh", "kWh", ""), ("carbon.emissions_kg", "kg", " CO2e")):
         total = totals.get(name)
         part = found.of(total.value if total else None)
-        told += [f"{part:.3g} {unit}"] if part is not None else []
+        told += [amount(part, unit) + what] if part is not None else []
     cost = totals.get("carbon.cost")
     money = found.of(cost.value if cost else None)
     told += [f"{money:.3g} {cost.unit}"] if money is not None and cost else []

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import itertools
 from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from . import firstscreen, page
+from . import firstscreen, page, provenance, unchecked
+from .baseline import Baseline
+from .changes import changes
+from .charts import LineChart
 from .curves import Reader, SeriesSource
 from .escape import Escaped, markdown_code, markdown_text, visible
+from .exports.frameworks import frameworks
 from .firstscreen import Verdict
 from .formats import count, duration, interval, moment, number, percent, setting
 from .model import Audit, Outcome
-from .page import Samples
+from .recommendations import recommendations
+from .sampleviews import Samples, sample_views
 
 __all__ = ["Samples", "SeriesSource", "Verdict", "render_html", "render_markdown"]
 
@@ -28,6 +32,7 @@ def render_html(
     *,
     digest_ok: bool = True,
     samples: Samples = "redacted",
+    baseline: Baseline | None = None,
 ) -> str:
     """Return the report as one self-contained HTML file: no script, no request, a strict CSP.
 
@@ -37,11 +42,12 @@ def render_html(
         verdict: What the gate said; without one there are only findings.
         digest_ok: Whether the digest of audit.json fits its content.
         samples: How much generated text to show.
+        baseline: Another run's audit to compare with.
     """
-    environment = _html()
+    environment = html_environment()
     style = environment.get_template("report.css").render()
-    content = _content(audit, record, verdict, digest_ok=digest_ok, samples=samples)
-    return environment.get_template("report.html.j2").render(content, csp=_csp(style))
+    content = _content(audit, record, verdict, digest_ok=digest_ok, samples=samples, baseline=baseline)
+    return environment.get_template("report.html.j2").render(content, csp=content_policy(style))
 
 
 def render_markdown(
@@ -50,13 +56,19 @@ def render_markdown(
     verdict: Verdict | None = None,
     *,
     digest_ok: bool = True,
+    baseline: Baseline | None = None,
 ) -> str:
     """Return verdict, findings, metrics and what was not checked as Markdown, without any generated text."""
-    content = _content(audit, record, verdict, digest_ok=digest_ok, samples="none", charts=False)
+    content = _content(audit, record, verdict, digest_ok=digest_ok, samples="none", baseline=baseline, charts=False)
     return _markdown().get_template("report.md.j2").render(content)
 
 
-def _csp(style: str) -> str:
+def render_drawing(chart: LineChart) -> str:
+    """Return a chart as an SVG file of its own, for the documentation."""
+    return html_environment().get_template("picture.svg.j2").render(chart=chart).lstrip()
+
+
+def content_policy(style: str) -> str:
     """Return a policy that allows the one style sheet of the report and nothing else."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     allowed = f"style-src 'sha256-{digest}'; img-src data:"
@@ -70,12 +82,13 @@ def _content(
     *,
     digest_ok: bool,
     samples: Samples,
+    baseline: Baseline | None,
     charts: bool = True,
 ) -> dict[str, Any]:
     """Return everything that the templates lay out."""
     reader = Reader(record if charts else None)
     sections = page.families(audit, reader, samples, facts=reader if charts else Reader(record))
-    shown, total = page.sample_views(reader, samples)
+    shown, total = sample_views(reader, samples)
     stable = [finding for finding in audit.findings if finding.status == "stable"]
     preview = [finding for finding in audit.findings if finding.status != "stable"]
     return {
@@ -94,19 +107,20 @@ def _content(
         "samples": shown,
         "sample_total": total,
         "samples_mode": samples,
-        "unjudged": page.unjudged(audit),
+        "unjudged": (unjudged := unchecked.unjudged(audit)),
+        "open": unchecked.by_reason(unjudged),
+        "changes": changes(audit, baseline),
+        "baseline": baseline,
+        "recommendations": recommendations(stable[: page.MOST_FINDINGS], preview[: page.MOST_FINDINGS]),
         "clear": [rule for rule in audit.rules if rule.outcome is Outcome.CLEAR],
-        "environment": _capped(audit.environment),
-        "configuration": _capped(audit.configuration),
+        "sources": provenance.sources(audit),
+        "commit": provenance.commit(audit),
+        "frameworks": frameworks(audit),
         "digest_ok": digest_ok,
         "no_charts": _no_charts(record, reader) if charts else "",
         "failures": reader.failures[:10],
         "most": page.MOST_ROWS,
     }
-
-
-def _capped(document: dict[str, Any]) -> list[tuple[str, str]]:
-    return list(itertools.islice(page.flattened(document), page.MOST_ROWS))
 
 
 def _no_charts(record: SeriesSource | None, reader: Reader) -> str:
@@ -118,7 +132,8 @@ def _no_charts(record: SeriesSource | None, reader: Reader) -> str:
 
 
 @functools.cache
-def _html() -> Environment:
+def html_environment() -> Environment:
+    """Return an environment that shows acting characters and escapes every printed value for HTML."""
     return _environment(lambda value: visible(value) if _is_raw(value) else _dash(value))
 
 

@@ -5,33 +5,52 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, cast
 
+from .baseline import load_baseline
+from .console import put
 from .errors import GroundwireError, RecordError, UsageError
-from .gate import Question, decide
+from .gating import Inputs
 from .judge import judge
 from .load import NAME, load_audit
 from .model import Audit, dump, sealed
-from .policy import load_policy
 from .record import Record
 from .report import render_html, render_markdown
 from .storage import Folder, join, open_folder
 
+STDOUT = "-"
 
-def make_report(url: str, *, policy: Path | None, markdown: bool, samples: str, output: Path | None) -> str:
-    """Render the report of a run and return where it lies.
+
+def make_report(
+    url: str,
+    *,
+    inputs: Inputs | None = None,
+    against: str | None = None,
+    markdown: bool = False,
+    samples: str = "redacted",
+    output: Path | None = None,
+) -> str:
+    """Render the report of a run and return where it lies, empty where it was printed.
+
+    Args:
+        url: The run folder.
+        inputs: By what the run is judged, as the gate reads it; without it there is no verdict.
+        against: A run or file to compare with where there is no verdict.
+        markdown: Whether Markdown is written instead of HTML.
+        samples: How much generated text to show: `none`, `redacted` or `full`.
+        output: Where to, `-` for stdout; by default into the run folder.
 
     Raises:
         RecordError: The run folder cannot be read or written.
-        UsageError: The policy is wrong, or `output` cannot be written.
+        UsageError: No limit of the policy holds for the run, or `output` cannot be written.
     """
-    limits = load_policy(policy) if policy else None
     folder = open_folder(url)
     audit, digest_ok, record = _open(folder)
-    verdict = decide(audit, limits, Question(digest_ok=digest_ok)) if limits else None
+    verdict = inputs.verdict(audit, url, digest_ok=digest_ok) if inputs else None
+    baseline = inputs.baseline if inputs else load_baseline(against) if against else None
     if markdown:
-        page = render_markdown(audit, record, verdict, digest_ok=digest_ok)
+        page = render_markdown(audit, record, verdict, digest_ok=digest_ok, baseline=baseline)
     else:
         chosen = cast("Literal['none', 'redacted', 'full']", samples)
-        page = render_html(audit, record, verdict, digest_ok=digest_ok, samples=chosen)
+        page = render_html(audit, record, verdict, digest_ok=digest_ok, samples=chosen, baseline=baseline)
     return _put(folder, f"report.{'md' if markdown else 'html'}", page, output)
 
 
@@ -52,6 +71,9 @@ def _put(folder: Folder, name: str, page: str, output: Path | None) -> str:
     if output is None:
         _save(folder, name, page)
         return join(folder.url, name)
+    if str(output) == STDOUT:
+        put(page)
+        return ""
     try:
         output.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:

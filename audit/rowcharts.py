@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import WIDTH, Floats, Scale, Table, scale_for
+from .charts import WIDTH, Floats, Scale, Table, prefers_log, scale_for
 from .formats import number
 
 NAMES = 150.0  # width of the column of names
 END = WIDTH - 18.0  # room for the half of the last tick's label
 NAME_LENGTH = 24  # characters of a name that fit into it
 ROW, HEAD, FOOT = 14.0, 8.0, 52.0
+BAR = 22.0  # height of a row of bars
 ROWS = 24  # most layers that one strip shows
 CELLS = 48  # most parts that a strip cuts the steps into
 SHADES = (0.08, 0.22, 0.38, 0.55, 0.74, 1.0)  # opacities of one colour: the order survives greyscale
@@ -169,3 +170,52 @@ def _interval_row(item: Estimate, index: int, across: Scale) -> tuple[float, str
     high = item.value if item.high is None else item.high
     x, left, right = (round(float(across.place(value)), 1) for value in (item.value, low, high))
     return HEAD + 24.0 * index + 14, _short(item.label), x, left, right, number(item.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """One value and what it may be."""
+
+    label: str
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LimitChart:
+    """A bar for each value, with an upright line where its limit is."""
+
+    title: str
+    caption: str
+    height: float
+    rows: tuple[tuple[float, str, float, float, str], ...]  # y, name, x of the value, x of the limit, value
+    start: float
+    log: bool
+    ticks: tuple[tuple[float, str], ...]
+    table: Table
+    left: float = NAMES
+    width: float = WIDTH
+    kind: str = "limits"
+
+
+def limit_chart(*, title: str, caption: str, bars: Sequence[Bar], table: Table) -> LimitChart:
+    """Return bars from zero, or over powers of ten where values and limits lie that far apart."""
+    ends = np.asarray([end for bar in bars for end in (bar.value, bar.limit)])
+    log = prefers_log(np.concatenate([ends, [float(ends.min())]])) if ends.size else False
+    across = scale_for(ends if log else np.append(ends, 0.0), start=NAMES, end=WIDTH - 60, log=log)
+    rows = tuple(
+        (
+            HEAD + BAR * index,
+            _short(bar.label),
+            round(float(across.place(bar.value)), 1),
+            round(float(across.place(bar.limit)), 1),
+            number(bar.value),
+        )
+        for index, bar in enumerate(bars)
+    )
+    start = NAMES if across.log else round(float(across.place(0.0)), 1)
+    height = HEAD + BAR * len(rows) + 30
+    return LimitChart(
+        title=title, caption=caption, height=height, rows=rows, start=start, log=across.log, ticks=across.ticks(4),
+        table=table,
+    )  # fmt: skip

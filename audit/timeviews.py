@@ -113,7 +113,7 @@ def _waiting(audit: Audit) -> Iterator[Term]:
         return
     text = f"{share(metric.value)} of the fit"
     if wasted is not None:
-        text += f"; its energy {in_words(wasted)}" if wasted.value is None else f", {number(wasted.value)} kWh"
+        text += f"{'; its energy' if wasted.value is None else ','} {in_words(wasted)}"
     yield "Waiting for data", f"{text}."
 
 

@@ -161,5 +161,5 @@ def _complete(folder: Folder, audit: Audit, *, intact: bool) -> Iterator[Part]:
     if taken:
         folder.write(NAME, dump(judge(Record.open(folder.url))).encode())
         for name in filter(folder.exists, PAGES):
-            make_report(folder.url, policy=None, markdown=name.endswith(".md"), samples="redacted", output=None)
+            make_report(folder.url, markdown=name.endswith(".md"))
         yield Part(what="digests", fit=Fit.FITS, told=f"of {count(taken, 'checkpoint')} taken and added to {NAME}")

@@ -37,7 +37,9 @@ def conclude(folder: Folder, lead: Monitor, status: RunStatus, *, out: IO[str]) 
     if status is not RunStatus.INTERRUPTED and getattr(lead, "report", True):
         from ..audit.report import render_html
 
-        folder.write("report.html", render_html(audit, record, verdict).encode("utf-8", "replace"))
+        inputs = getattr(getattr(lead, "enforcement", None), "inputs", None)
+        shown = render_html(audit, record, verdict, baseline=inputs.baseline if inputs else None)
+        folder.write("report.html", shown.encode("utf-8", "replace"))
         page = join(folder.url, "report.html")
     told = [f"  {visible(verdict.summary if verdict else unjudged)}"] if verdict or unjudged else []
     out.write("".join(f"{line}\n" for line in [*summary(audit, page or folder.url, short=not page), *told]))

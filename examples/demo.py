@@ -71,13 +71,24 @@ def advice(outcome: Outcome) -> dict[str, Any]:
     return chosen
 
 
-def gate(outcome: Outcome) -> int:
+def groundwire(*arguments: str | Path) -> int:
     """Ask the command line, as a release pipeline would, and return its exit code."""
-    print(f"\n── Gate: {outcome.title} ──", flush=True)
-    command = [sys.executable, "-m", "groundwire.audit", "gate", outcome.folder, "--policy", POLICY]
+    command = [sys.executable, "-m", "groundwire.audit", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     print(done.stdout or done.stderr, end="", flush=True)
     return done.returncode
+
+
+def gate(outcome: Outcome) -> int:
+    """Gate a run by the example's policy, and return the exit code."""
+    print(f"\n── Gate: {outcome.title} ──", flush=True)
+    return groundwire("gate", outcome.folder, "--policy", POLICY)
+
+
+def compare(before: Outcome, after: Outcome, page: Path) -> int:
+    """Write a page of both runs side by side, and return the exit code."""
+    print("\n── Compare ──", flush=True)
+    return groundwire("compare", before.folder, after.folder, "--format", "html", "--output", page)
 
 
 def summary(outcome: Outcome) -> str:
@@ -105,6 +116,9 @@ def demo(folder: Path) -> bool:
     print(changes(recommended))
     after = run("As the audit recommends", AS_FOUND | recommended, folder / "as-recommended")
     verdicts = gate(before), gate(after)
+    for outcome in (before, after):
+        groundwire("report", outcome.folder, "--policy", POLICY)
+    compare(before, after, folder / "compare.html")
     print("", summary(before), summary(after), sep="\n")
     return verdicts == (1, 0) and before.said("fired") and after.said("clear")
 

@@ -1,4 +1,4 @@
-"""What a Hugging Face model card says of a run: metadata `co2_eq_emissions` and a section.
+"""What a Hugging Face model card says of a run: metadata `co2_eq_emissions`, and a section on energy and audit.
 
 Source of the metadata: https://huggingface.co/docs/hub/model-cards-co2 (emissions in grams of CO2 equivalent).
 """
@@ -12,6 +12,7 @@ from typing import Any
 from ..escape import visible
 from ..formats import duration, number
 from ..model import Audit, Quality
+from .audited import audited
 from .facts import (
     EMISSIONS,
     ENERGY,
@@ -79,7 +80,8 @@ def section(audit: Audit, *, training_type: str | None = None, location: str | N
         *(Row(name=name, value=told, quality=Quality.DECLARED) for name, told in declared if told),
     ]
     notes = (*boundary(audit), f"Run {run.id}, {run.steps:,} optimizer steps, {run.status}; written by Groundwire.")
-    return as_markdown(Sheet(title="Energy and emissions of training", rows=tuple(rows), notes=notes), level=2)
+    energy = Sheet(title="Energy and emissions of training", rows=tuple(rows), notes=notes)
+    return "\n".join(as_markdown(each, level=2) for each in (energy, audited(audit)))
 
 
 def _row(name: str, found: Figure) -> Row:

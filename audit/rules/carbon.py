@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..formats import amount
 from ..model import Evidence, Mitigation, Quality, Severity
 from .case import Case
 from .declaration import Fault, rule
@@ -50,7 +51,7 @@ def location_unknown(case: Case, threshold: float) -> Fault | None:
     if energy is None or energy.value is None or (emissions is not None and emissions.value is not None):
         return None
     return Fault(
-        summary=f"{energy.value:.3g} kWh were spent in an unknown grid: emissions cannot be computed.",
+        summary=f"{amount(energy.value, 'kWh')} were spent in an unknown grid: emissions cannot be computed.",
         evidence=(Evidence(summary="energy without a location", value=energy.value, unit="kWh"),),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from . import Rule
+from .pictures import in_bars, pictures
 
 WIDTH = 88
 
@@ -15,7 +16,9 @@ def explanation(rule: Rule) -> str:
     unit = f" {rule.unit}" if rule.unit else ""
     facts = f"Threshold: {rule.threshold:g}{unit}. Needs: {', '.join(rule.needs)}.\n"
     parts = [f"\n{heading}\n{_indented(text)}\n" for heading, text in rule.sections.items()]
-    return head + facts + "".join(parts)
+    picture = pictures().get(rule.code)
+    seen = f"\nWhat it looks like\n{in_bars(picture)}" if picture else ""
+    return head + facts + "".join(parts) + seen
 
 
 def _indented(text: str) -> str:

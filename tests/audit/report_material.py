@@ -40,6 +40,9 @@ class FakeLimit:
     margin: float | None
     reason: str
     advice: str
+    baseline: float | None = None
+    change: float | None = None
+    waiver: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class FakeVerdict:
     outcome: str
     headline: str
     limits: tuple[FakeLimit, ...]
+    notes: tuple[str, ...] = ()
+    policy_sha256: str = ""
+    checkpoint: str = ""
 
 
 def run(**changes: Any) -> Run:

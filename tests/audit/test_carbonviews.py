@@ -31,10 +31,10 @@ def table(found: Overview, label: str) -> dict[str, tuple[str, ...]]:
 
 def test_the_ledger_has_each_component_with_its_provenance_and_share() -> None:
     rows = table(overview(material.one_attempt()), "Where the energy went, and how it is known")
-    assert rows["CPU"] == ("load-model: modelled from load and nominal power, ±\u00a040\u00a0%", "0.1", "25 %")
-    assert rows["GPU"] == ("counter: read from a counter of the hardware, ±\u00a05\u00a0%", "0.2", "50 %")
+    assert rows["CPU"] == ("load-model: modelled from load and nominal power, ±\u00a040\u00a0%", "0.1 kWh", "25 %")
+    assert rows["GPU"] == ("counter: read from a counter of the hardware, ±\u00a05\u00a0%", "0.2 kWh", "50 %")
     assert rows["Memory"][0].startswith("constant: ")
-    assert rows["Sum, before PUE"] == ("modelled", "0.4", "100 %")
+    assert rows["Sum, before PUE"] == ("modelled", "0.4 kWh", "100 %")
 
 
 def test_two_ways_of_one_component_are_both_told() -> None:
@@ -93,8 +93,8 @@ def test_an_unknown_location_is_said_and_no_emission_is_shown() -> None:
 def test_attempts_with_lost_work() -> None:
     found = overview(material.resumed())
     rows = table(found, "Attempts")
-    assert rows["attempt 1"] == ("0.3", "0.1", "1 min", "30")
-    assert rows["attempt 2"][:2] == ("0.5", "0")
+    assert rows["attempt 1"] == ("0.3 kWh", "0.1 kWh", "1 min", "30")
+    assert rows["attempt 2"][:2] == ("0.5 kWh", "0 kWh")
     assert "0.1 kWh (12 %)" in dict(found.terms)["Lost work"]
     assert table(found, "What it came to")["Energy of work that is not in the last weights"][0] == "0.1 kWh"
 
@@ -178,7 +178,7 @@ def test_forecasts_stand_against_what_it_came_to() -> None:
     chart = next(c for c in carbon(Reader(record), material.audit_of(record)) if "foretold" in c.title)
     assert "it came to 0.4 kWh" in chart.caption
     assert "2 forecasts, of all attempts: 50 % of the bands held what came" in chart.caption
-    assert [row[-1] for row in chart.table.rows] == ["0.4", "0.4"]
+    assert [row[-1] for row in chart.table.rows] == ["0.4 kWh", "0.4 kWh"]
 
 
 def test_a_run_that_did_not_reach_its_last_step_says_so() -> None:

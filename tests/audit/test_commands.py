@@ -34,6 +34,7 @@ def test_the_help_sets_apart_what_is_rarely_needed(release: Release) -> None:
         "estimate",
         "verify",
         "bind",
+        "redact",
         "baseline",
     ]
     assert re.findall(r"^  (\w+)  ", later, re.MULTILINE) == expected

@@ -256,21 +256,30 @@ def charts_of(loss: Any) -> list[LineChart]:
         ("overfitting.val_loss", None): (step, loss),
         ("carbon.energy_kwh", None): (step, step / END),
     }
-    made = {"forecast": [{"at_step": 1000, "for_step": 2000, "value": 2.66}]}
+    made = {"forecast": [{"at_step": 1000, "for_step": 2000, "value": 2.66, "low": 2.6, "high": 2.7}]}
     audit: Any = SimpleNamespace(metric=lambda name: metric(name, 1.0))
     return list(outlook(Reader(Tables(tables, made)), audit))
 
 
 def test_the_forecast_is_drawn_with_its_band_and_what_was_foretold() -> None:
-    price, drawn = charts_of(curve(steps(40)) + wavering(40, spread=0.004, near=0, seed=0))
+    price, drawn, _ = charts_of(curve(steps(40)) + wavering(40, spread=0.004, near=0, seed=0))
     assert "energy was spent after it" in price.caption
     (panel,) = drawn.panels
-    assert [line.label for line in panel.lines] == ["validation", "fit", "foretold"]
+    assert [line.label for line in panel.lines] == ["validation", "fit"]
     assert len(panel.areas) == 1
     assert "95 % interval" in drawn.caption
     assert drawn.table.rows[-1][0] == "8,000"
 
 
+def test_forecasts_stand_against_what_happened() -> None:
+    *_, reliability = charts_of(curve(steps(40)))
+    (panel,) = reliability.panels
+    assert [line.label for line in panel.lines] == ["validation", "foretold"]
+    assert reliability.table.rows[0][:4] == ("2,000", "2.66", "2.6", "2.7")
+    assert "100 % of 0 intervals at 95 % held what happened" in reliability.caption
+
+
 def test_what_is_refused_is_not_drawn() -> None:
-    assert charts_of(2 + wavering(40, spread=0.05, near=0, seed=0) + np.linspace(0, 1, 40))[1:] == []
+    drawn = charts_of(2 + wavering(40, spread=0.05, near=0, seed=0) + np.linspace(0, 1, 40))
+    assert [chart.title for chart in drawn[1:]] == ["Forecasts made on the way, and what happened"]
     assert charts_of(np.full(40, np.nan)) == []

@@ -50,9 +50,9 @@ def test_the_price_is_that_of_the_energy_after_the_best_step() -> None:
         "carbon.energy_kwh": metric("carbon.energy_kwh", 0.8),
         "carbon.emissions_kg": metric("carbon.emissions_kg", 0.1),
     }
-    assert in_words(found, totals) == ": 240 s, 0.64 kWh, 0.08 kg CO2e"
+    assert in_words(found, totals) == ": 240 s, 0.64 kWh, 80 g CO2e"
     paid = metric("carbon.cost", 0.25).model_copy(update={"unit": "EUR"})
-    assert in_words(found, totals | {"carbon.cost": paid}).endswith("0.08 kg CO2e, 0.2 EUR")
+    assert in_words(found, totals | {"carbon.cost": paid}).endswith("80 g CO2e, 0.2 EUR")
 
 
 def test_without_readings_of_energy_it_is_a_share_of_the_time() -> None:

@@ -233,7 +233,7 @@ def test_no_promise(word: str) -> None:
 
 def test_order_of_the_parts(page: str) -> None:
     first = ["verdict", "waived", "warnings", "findings", "carbon", "overfitting", "optimisation"]
-    last = ["generation", "logged", "samples", "met", "unchecked", "cost", "provenance"]
+    last = ["generation", "logged", "samples", "met", "recommendations", "unchecked", "provenance", "cost"]
     places = [page.index(f' id="{part}"') for part in first + last]
     assert places == sorted(places)
 
@@ -331,7 +331,7 @@ def test_odd_series(value: list[float]) -> None:
 
 def test_a_restarted_meter_adds_up() -> None:
     record = material.FakeRecord(tables={("carbon.energy_kwh", None): ([1, 2, 3, 4], [0.1, 0.2, 0.05, 0.1])})
-    assert "from 0.1 (step 1) to 0.3 (step 4)" in render_html(material.audit(), record)
+    assert "from 0 (step 0) to 0.3 (step 4)" in render_html(material.audit(), record)
 
 
 def test_what_was_not_checked_names_rules_monitors_and_metrics() -> None:

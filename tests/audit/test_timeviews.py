@@ -70,7 +70,7 @@ def test_the_other_terms() -> None:
     found = terms(audit())
     assert found["Operations"] == "1.5e15 FLOP (measured): counted in 3 batches."
     assert found["Throughput"].startswith("320 examples/s; 41,000 tokens/s.")
-    assert found["Waiting for data"] == "20 % of the fit, 0.08 kWh."
+    assert found["Waiting for data"] == "20 % of the fit, 80 Wh."
     assert found["Memory"] == "3 GiB at most, so; 75 % of a device never allocated."
 
 

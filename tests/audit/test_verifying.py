@@ -25,8 +25,8 @@ pytest.importorskip("safetensors")
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     found = released_run(tmp_path)
-    make_report(str(found), policy=None, markdown=False, samples="redacted", output=None)
-    make_report(str(found), policy=None, markdown=True, samples="redacted", output=None)
+    make_report(str(found))
+    make_report(str(found), markdown=True)
     return found
 
 
@@ -116,7 +116,7 @@ def test_declarations_are_named_and_changed_ones_found(run: Path, tmp_path: Path
 
 def test_digests_that_the_run_had_no_time_for_are_taken_later(tmp_path: Path) -> None:
     run = released_run(tmp_path, files=False, tensors=False)
-    make_report(str(run), policy=None, markdown=False, samples="redacted", output=None)
+    make_report(str(run), markdown=False)
     same = export(tmp_path / "same.safetensors", state(50))
     assert parts(run, checkpoint=same)["--checkpoint"].fit is Fit.UNKNOWN
     found = parts(run, checkpoint=same, complete=True)

@@ -277,7 +277,7 @@ def test_the_audit_is_the_same_when_it_is_judged_again(tmp_path: Path) -> None:
     fit(trainer(tmp_path, callback), Classifier())
     before = audit_of(callback.folder)
     (Path(callback.folder or "") / "audit.json").unlink()
-    make_report(callback.folder or "", policy=None, markdown=False, samples="redacted", output=None)
+    make_report(callback.folder or "", markdown=False)
     assert audit_of(callback.folder) == before
     assert json.dumps(before) == json.dumps(audit_of(callback.folder))
 
