@@ -6,7 +6,7 @@ from . import registry
 from .decision import Answer
 from .formats import setting
 from .limit_table import Limit
-from .model import Audit, Finding
+from .model import Audit, Finding, broken
 
 MEASURE_IT = "measure it, or let the policy say what its absence means (on_missing)"
 PREFIX = "findings."
@@ -17,6 +17,9 @@ def advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str
     """Return what the finding nearest to the metric recommends."""
     if answer.outcome == "pass":
         return ""
+    found = audit.metric(limit.metric, limit.labels)
+    if found is not None and broken(found):
+        return _remedy_of("non-finite", audit)
     if not measured:
         return ANOTHER_SCORER if _shown_only(limit, audit) else MEASURE_IT
     if limit.relative and answer.outcome == "unknown" and not answer.needed:
@@ -31,6 +34,12 @@ def advice(limit: Limit, audit: Audit, answer: Answer, *, measured: bool) -> str
     for finding in sorted(near, key=lambda finding: limit.metric not in _series(finding)):
         return _remedy(finding)
     return "see the report's findings, or reconsider the limit"
+
+
+def _remedy_of(name: str, audit: Audit) -> str:
+    """Return what the finding of a name recommends first."""
+    found = next((finding for finding in audit.findings if finding.name == name and finding.mitigations), None)
+    return _remedy(found) if found else "find out where the value stopped being finite, and train again"
 
 
 def _named(severity: str, audit: Audit) -> str:

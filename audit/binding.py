@@ -8,6 +8,7 @@ from pathlib import Path
 from .artefact import audited
 from .derivatives import FOLDER, Derivative, Relation
 from .errors import RecordError, UsageError
+from .file_names import is_file
 from .load import load_audit
 from .sealed import write_sealed
 from .storage import open_folder
@@ -38,7 +39,7 @@ def bind(url: str, path: Path, *, relation: Relation, note: str = "") -> tuple[s
 
 
 def _refuse_no_file(path: Path) -> None:
-    if not path.is_file():
+    if not is_file(path):
         kind = "a folder" if path.is_dir() else "no file that is there"
         raise UsageError(f"{path} is {kind}: give one file of weights; of weights in parts, bind the index.")
 

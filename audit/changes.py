@@ -6,15 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import registry
 from .baseline import Baseline, arms
 from .comparable import why_not
+from .compared_moves import direction
 from .figures import labelled
-from .formats import amount, interval, number
+from .formats import interval, number, smaller_unit
 from .model import Audit, Metric, Quality
 
 MOST = 60
 WORDS = {1: "worse", -1: "better", 0: "the same"}
+SURE = ("better", "worse")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ class Change:
 def changes(audit: Audit, baseline: Baseline | None) -> list[Change]:
     """Return the metrics that both runs have, those that can be compared first."""
     found = list(_rows(audit, baseline.audit)) if baseline else []
-    return sorted(found, key=lambda row: not row.difference)[:MOST]
+    return sorted(found, key=lambda row: (not row.difference, row.word not in SURE))[:MOST]
 
 
 def _rows(audit: Audit, against: Audit) -> Iterator[Change]:
@@ -59,14 +60,15 @@ def _row(metric: Metric, other: Metric, reason: str | None) -> Change:
     assert metric.value is not None and other.value is not None  # noqa: S101 - checked by the caller
     value = metric.value - other.value
     half = arms(metric, other)
-    told = number(value) if value <= 0 else f"+{number(value)}"
+    factor, unit = smaller_unit(max(abs(metric.value), abs(other.value)), metric.unit)
+    told = f"{'+' if value > 0 else ''}{number(factor * value)}"
     if half is not None:
-        told += f" {interval(value - half, value + half)}"
+        told += f" {interval(factor * (value - half), factor * (value + half))}"
     return Change(
         name=metric.name,
         labels=labelled(metric.labels),
-        before=amount(other.value, other.unit),
-        now=amount(metric.value, metric.unit),
+        before=f"{number(factor * other.value)} {unit}".rstrip(),
+        now=f"{number(factor * metric.value)} {unit}".rstrip(),
         difference="" if reason else told,
         word=f"not comparable: {reason}" if reason else _word(metric, value, half),
     )
@@ -76,8 +78,7 @@ def _word(metric: Metric, value: float, half: float | None) -> str:
     """Return which way it went, where the interval of the difference does not hold zero."""
     if half is not None and abs(value) <= half:
         return "within the noise"
-    quantity = registry.metric(metric.name)
-    better = quantity.better if quantity else "neither"
+    better, _ = direction(metric.name)
     if better == "neither":
         return "changed" if value else "the same"
     sign = 0 if value == 0 else int(math.copysign(1, value))

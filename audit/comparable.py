@@ -36,7 +36,7 @@ _OF_ONE_RUN = re.compile(
     rf"{_DEFINED}{_AMOUNT}( of {_AMOUNT})? ?(%( (empty and not scored|duplicates|cut at \d+ characters))?"
     r"|s\b|h\b|[km]?Wh\b|[km]?g\b|(optimizer |further )?(steps?|batches|examples|epochs?|points|validations)\b"
     r"|that were skipped not counted|rules could not tell|answers begin with their prompt and were not cut)"
-    r"|prompts cut off the answers|[^,;]* \(sha256 [0-9a-f]{12}\)"
+    r"|prompts cut off the answers|[^,;]{0,300} \(sha256 [0-9a-f]{12}\)"
     rf"|normal interval from the standard error {_AMOUNT}(e[-+]?\d+)?|exact interval"
 )
 HERE = "; here: "  # what follows it in a method is of one run

@@ -12,9 +12,9 @@ from .compared_moves import Compared, Move
 from .compared_rows import named
 from .formats import NOTHING, interval, percent
 
-NAMES, VALUES = 174.0, 62.0  # widths of the columns on both sides
+NAMES, VALUES = 186.0, 62.0  # widths of the columns on both sides
 ROW, HEAD, FOOT = 24.0, 26.0, 34.0
-NAME_LENGTH = 25  # characters of a name that fit into its column
+NAME_LENGTH = 22  # characters of a name that fit into its column, on narrow screens, too
 MOST = 14
 FARTHEST = 2.0  # share of the first run's value; what lies beyond is drawn at the edge
 

@@ -35,7 +35,9 @@ def compared_page(found: Comparison) -> str:
     """Return runs beside each other as one self-contained page: no script, no request, a strict CSP."""
     environment = report.html_environment()
     style = "".join(environment.get_template(name).render() for name in ("report.css", "compare.css"))
-    return environment.get_template("compare.html.j2").render(_content(found), csp=report.content_policy(style)).lstrip()
+    return (
+        environment.get_template("compare.html.j2").render(_content(found), csp=report.content_policy(style)).lstrip()
+    )
 
 
 def _content(found: Comparison) -> dict[str, Any]:

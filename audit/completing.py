@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from .file_names import is_file
 from .model import Audit, Checkpoint
 from .sealed import Sealed, read_sealed, write_sealed
 from .storage import Folder, open_folder
@@ -57,7 +58,7 @@ def complete(folder: Folder, audit: Audit) -> Iterator[tuple[Checkpoint, str]]:
         RecordError: The run folder cannot be written.
     """
     for checkpoint in audit.checkpoints:
-        if _lacks(checkpoint) and Path(checkpoint.path).is_file():
+        if _lacks(checkpoint) and is_file(checkpoint.path):
             yield checkpoint, _completed(folder, audit, checkpoint)
 
 

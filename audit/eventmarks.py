@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .charts import Floats
 from .curves import Reader
 from .model import Audit
 from .record import Record
@@ -57,11 +59,17 @@ def _resumed(record: Record) -> Iterator[float]:
         yield float(attempt.first_step)
 
 
+def _ramps(value: Floats, jumps: NDArray[np.intp]) -> bool:
+    """Return whether the jumps are the first steps of a warm-up, whose rate goes on rising."""
+    first = value[: jumps.max(initial=0) + 3]
+    return bool(jumps.size and first.size > jumps.size + 1 and (np.diff(first) > 0).all())
+
+
 def _rates(reader: Reader) -> Iterator[float]:
     """Yield the steps at which the rate jumped; schedules that move at every step have none."""
     rate = reader.curve("optimizer.lr")
     value = np.where(np.isfinite(rate.value) & (rate.value > 0), rate.value, np.nan)
     with np.errstate(invalid="ignore"):
         jumps = np.flatnonzero(np.abs(np.diff(np.log(value))) > np.log(FACTOR))
-    if jumps.size <= MOST:
+    if jumps.size <= MOST and not _ramps(value, jumps):
         yield from rate.step[jumps + 1].astype(float).tolist()

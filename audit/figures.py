@@ -151,7 +151,11 @@ def _strip_caption(title: str, curves: Mapping[str, Curve], shown: Mapping[str, 
     peaks = {name: _badness(curve.value)[1] for name, curve in curves.items()}
     top = max(peaks, key=lambda name: peaks[name])
     broken = sum(_badness(curve.value)[0] > 0 for curve in curves.values())
-    cut = f" The {len(shown)} worst of {len(curves)} layers are shown." if len(shown) < len(curves) else ""
+    cut = (
+        f" Of {len(curves)} layers {len(shown)} are shown: those with non-finite values, then the highest."
+        if len(shown) < len(curves)
+        else ""
+    )
     bad = f" {count(broken, 'layer')} had non-finite values (crossed cells)." if broken else ""
     return (
         f"{title}: the highest is {number(peaks[top])} in {top}.{cut}{bad}"

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from .formats import NOTHING, bounds, count, interval, number
 from .limitbars import LimitBar, limit_bar
-from .model import Audit, Metric, Outcome
+from .model import Audit, Metric, Outcome, broken
 
 Tone = Literal["fail", "pass", "unknown", "plain"]
 
@@ -200,7 +200,7 @@ def _limit_row(limit: Limit) -> LimitRow:
         outcome=limit.outcome,
         id=limit.id,
         metric=limit.metric,
-        observed="not measured" if seen is None or seen.value is None else with_unit(seen),
+        observed=_observed(seen),
         spread=""
         if seen is None or seen.low is seen.high is None
         else interval(seen.low, seen.high, seen.confidence),
@@ -212,6 +212,13 @@ def _limit_row(limit: Limit) -> LimitRow:
         advice=limit.advice,
         bar=None if seen is None else _bar(limit, seen),
     )
+
+
+def _observed(seen: Metric | None) -> str:
+    """Return the value with its unit; what was measured and is no number is not the same as what was not measured."""
+    if seen is None or (seen.value is None and not broken(seen)):
+        return "not measured"
+    return "not finite" if seen.value is None else with_unit(seen)
 
 
 def _change(limit: Limit) -> str:

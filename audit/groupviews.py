@@ -135,7 +135,7 @@ def _figures(card: ScorerCard) -> Grid:
     found = [card, card.masked] if card.masked else [card]
     rows = [("AUC", *map(_auc, found)), ("Sensitivity", *map(_sensitivity, found))]
     rows.append(("Specificity", *(percent(each.specificity) for each in found)))
-    head = ("", "As it is", "Groups masked")[: len(found) + 1]
+    head = ("What", "As it is", "Groups masked")[: len(found) + 1]
     return Grid(label=f"Figures of {card.scorer}", head=head, rows=rows)
 
 

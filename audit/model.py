@@ -125,14 +125,22 @@ class Metric(Document):
         return self.name, tuple(sorted(self.labels.items()))
 
 
+def broken(metric: Metric) -> bool:
+    """Return whether a metric was measured and came out as no finite number."""
+    return metric.value is None and (metric.reason or "").startswith(NOT_FINITE)
+
+
 def doubted(metric: Metric, reason: str) -> Metric:
     """Return a metric whose value is shown and decides nothing, with the reason; an earlier reason stays."""
     return metric.model_copy(update={"quality": Quality.UNKNOWN, "reason": metric.reason or reason})
 
 
+NOT_FINITE = "the value is "
+
+
 def _reason_for(value: object) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
-        return f"the value is {value}"
+        return f"{NOT_FINITE}{value}"
     return None
 
 

@@ -51,7 +51,7 @@ class Recorder:
         """Write rows of a table; rows with other columns go to a part of their own."""
         if not len(rows):
             return
-        file, encoder = self._part(table, rows.columns)
+        file, encoder = self._part(table, tuple(map(_text, rows.columns)))
         self._chunk(file, encoder.encode(rows))
 
     def _part(self, table: str, columns: tuple[str, ...]) -> tuple[str, ChunkEncoder]:

@@ -14,6 +14,7 @@ from .derivatives import Derivative
 from .differences import differences
 from .environment import machine
 from .errors import GroundwireError, RecordError
+from .file_names import is_file
 from .formats import count
 from .judge import judge
 from .load import NAME, load_audit
@@ -118,7 +119,7 @@ def _checkpoints(audit: Audit) -> Iterator[Part]:
 
 def _checkpoint(checkpoint: Checkpoint) -> Part:
     path = Path(checkpoint.path)
-    if not path.is_file():
+    if not is_file(path):
         return Part(what=str(path), fit=Fit.GONE, told="no such file on this machine", optional=True)
     if checkpoint.file_sha256 is None:
         return Part(what=str(path), fit=Fit.UNKNOWN, told="its digest was not recorded: --complete", optional=True)

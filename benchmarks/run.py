@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from . import gate, overhead, record, scorers
+from . import gate, overhead, record, report, scorers
 from .simulation import table as simulation
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats (default 7)")
     repeats = parser.parse_args().repeats
     print(f"{machine()}; {repeats} interleaved repeats.\n")
-    rows = [*gate.measure(repeats), *record.measure(repeats)]
+    rows = [*gate.measure(repeats), *record.measure(repeats), *report.measure(repeats)]
     print("| what | measured | goal |\n|---|---|---|", *rows, "", sep="\n", flush=True)
     for tables in (overhead.measure(repeats), scorers.measure(repeats), simulation.measure()):
         for table in tables:

@@ -1,4 +1,4 @@
-"""What goes into the layers and what their activations let through, seen in the run's own steps."""
+"""What goes into layers and loss functions and what activations let through, seen in the run's own steps."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
+from .batches import batch_size
 from .buffer import Key, VectorBuffer
 from .compiling import COMPILED, compiled, compiled_frames, compiles
+from .criteria import Criterion
 from .layers import clean, sharded
-from .monitor import Monitor, guarded
-from .observer import Observer, Seen
+from .monitor import Monitor, guarded, loss_in
+from .objective import MOST_VALIDATED, Objective
+from .observer import LossWatch, Observer, Seen
 from .purse import SAMPLES
 from .schedule import Thinning
+from .watching import Watching
 
 ROWS = 256  # examples (or positions) over which a unit must stay silent to count as dead
 REST = 128  # the same for what is left at the end
 
 
 class ActivationMonitor(Monitor):
-    """Watch activations in sampled training steps, on rank zero.
+    """Watch activations and loss functions in sampled training steps, on rank zero.
 
     The torch calls of a step are observed while it runs: nothing is attached to the model, and nothing is
     called a second time. Compiled and scripted models are not observed, and nothing is from the moment on in which
@@ -34,6 +38,11 @@ class ActivationMonitor(Monitor):
         activation.first_step: Event with what went into each layer of the first step and what came out, layers
             that follow each other without anything between, and the first classification loss.
         activation.validation: Event with the modules that were in training mode during validation.
+        objective.facts: Event for each loss function that torch has and a step calls: classes, weights, examples.
+        objective.value, .probabilities, .improper, .one_hot, .broadcast, .logit_max: What each was given, and gave.
+        objective.returned: What the step returned; with the value it tells what is done with it.
+        objective.class_count, .class_hits: Examples of each class, of up to a hundred, and how many had the largest
+            logit; in up to eight batches of a validation, objective.val_count and .val_hits.
 
     Args:
         dirpath: Where run folders are made; a path or fsspec URL.
@@ -48,10 +57,14 @@ class ActivationMonitor(Monitor):
         super().__init__(dirpath=dirpath)
         self.due = Thinning(dense=5, every=20)
         self._observer: Observer | None = None
+        self._losses: LossWatch | None = None
+        self._left: list[Watching] = []  # looked away, but below what somebody else has put on the stack
 
     def begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look whether the module's own calls can be seen."""
-        self._observer = None
+        self._observer = self._losses = None
+        self._objective = Objective()
+        self._called: list[Criterion] = []
         self._observed, self._batches = -1, 0
         self._first: Seen | None = None
         self._told_modes = False
@@ -68,6 +81,8 @@ class ActivationMonitor(Monitor):
     def _watch(self, trainer: Trainer) -> None:
         step = trainer.global_step + 1
         self._batches += 1
+        self._leave(*(watch for watch in (self._observer,) if watch is not None))  # of a batch that had no end
+        self._observer = None
         if self._watches and not self._compiles() and self._observed != step and self.may_sample(step, self.due):
             self._observed = step
             self._observer = Observer(self._names, whole=self._first is None)
@@ -94,12 +109,51 @@ class ActivationMonitor(Monitor):
         observer, self._observer = self._observer, None
         if observer is None or self.session is None:
             return
-        observer.leave()
+        self._leave(observer)
         self.seconds += observer.seconds
         self.session.purse.spent[SAMPLES] += observer.seconds
         if observer.problem is not None:
             raise observer.problem
+        self._called = observer.seen.criteria
         self._keep(observer.seen, self.session.key(self._observed))
+
+    def _leave(self, *watches: Watching) -> None:
+        """Step off the stack of modes, also with those that something lay on the last time."""
+        self._left = [watch for watch in (*watches, *reversed(self._left)) if not watch.leave()][::-1]
+
+    @guarded
+    def _keep_losses(self, pl_module: LightningModule, outputs: Any, batch: Any) -> None:
+        """Keep what the losses were given, beside what the step made of them."""
+        called, self._called = self._called, []
+        if self.session is not None and called:
+            returned = loss_in(outputs) if pl_module.automatic_optimization else None
+            with self.session.purse.spending(SAMPLES):
+                self._objective.keep(self.session.key(self._observed), called, returned, size=batch_size(batch))
+
+    @guarded
+    def _watch_losses(self, place: int, loader: int) -> None:
+        """Watch the first batches of a validation where classes are counted."""
+        watches = self._watches and self._objective.classifies and place < MOST_VALIDATED and loader == 0
+        if watches and self.session is not None and self.session.purse.left(SAMPLES) >= 0 and not compiled_frames():
+            self._losses = LossWatch()
+            self._losses.watch()
+
+    @guarded
+    def _look_away_from_losses(self, batch: Any) -> None:
+        watch, self._losses = self._losses, None
+        if watch is None or self.session is None:
+            return
+        self._leave(watch)
+        self.seconds += watch.seconds
+        self.session.purse.spent[SAMPLES] += watch.seconds
+        if watch.problem is not None:
+            raise watch.problem
+        self._objective.validated(watch.criteria, size=batch_size(batch))
+
+    @guarded
+    def _end_validation(self, trainer: Trainer) -> None:
+        if self.session is not None:
+            self._objective.end_validation(self.session.key(trainer.global_step))
 
     def _keep(self, seen: Seen, key: Key) -> None:
         if self._first is None:
@@ -135,6 +189,7 @@ class ActivationMonitor(Monitor):
         if self._first is not None and self._first.layers:
             self.session.event("activation.first_step", **_document(self._first))
             self._first.layers.clear()
+        self._objective.flush(self.session)
 
     @guarded
     def _look_at_modes(self, pl_module: LightningModule) -> None:
@@ -160,20 +215,33 @@ class ActivationMonitor(Monitor):
     ) -> None:
         """Look away also where there was no backward pass."""
         self._look_away()
+        self._leave()
+        self._keep_losses(pl_module, outputs, batch)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Begin to watch the losses."""
+        self._watch_losses(batch_idx, dataloader_idx)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        """Look in which mode the module was validated."""
+        """Look at the losses, and in which mode the module was validated."""
+        self._look_away_from_losses(batch)
         self._look_at_modes(pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep what the validation called."""
+        super().on_validation_end(trainer, pl_module)
+        self._end_validation(trainer)
 
     def close(self) -> None:
         """Leave no observer behind in a run that broke within a step."""
-        if self._observer is not None:
-            self._observer.leave()
-            self._observer = None
+        self._leave(*(watch for watch in (self._losses, self._observer) if watch is not None))
+        self._observer = self._losses = None
 
     def fail(self, error: Exception) -> None:
         """Look away before the monitor is off."""
@@ -181,7 +249,8 @@ class ActivationMonitor(Monitor):
         super().fail(error)
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_observer": None, "_first": None, "_names": {}, "_tables": {}, "_alive": {}}
+        idle = dict.fromkeys(("_observer", "_losses", "_first", "_objective"))
+        return super().__getstate__() | idle | {"_names": {}, "_tables": {}, "_alive": {}, "_called": [], "_left": []}
 
 
 FUNCTION = "a function is compiled in this process: to observe it would compile it once more"

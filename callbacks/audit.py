@@ -13,13 +13,16 @@ from .agreement import Agreement
 from .carbon import CarbonMonitor
 from .efficiency import EfficiencyMonitor
 from .enforcing import Enforcement
+from .example_losses import LabelMonitor
 from .forecasting import ForecastMonitor
 from .generation import GenerationMonitor
 from .gradients import GradientMonitor
+from .inputs import InputMonitor
 from .monitor import Monitor
 from .optimizers import OptimizerMonitor
 from .overfitting import OverfittingMonitor
 from .purse import BUDGET
+from .representation import RepresentationMonitor
 
 AUTO: Literal["auto"] = "auto"
 
@@ -38,6 +41,11 @@ class AuditCallback(Monitor):
         gradient: Gradient health; None leaves it out.
         activation: What goes into layers and what activations let through; None leaves it out.
         optimizer: Facts about optimizers and schedules, leftover gradients; None leaves them out.
+        representation: What the model makes of training examples, batch norm in both modes, and a simple reference
+            method; None leaves it out.
+        labels: Examples whose labels the model contradicts; None leaves it out.
+        inputs: Constant features, examples that come twice or on both sides, whether the model uses its inputs; None
+            leaves it out.
         generation: Toxicity of generated text; None leaves it out.
         overhead_budget: Share of the training's time that measuring may take. What every step costs comes first;
             samples of layers, activations and updates get 0.4 of the rest and probes of the gap 0.6, and are
@@ -70,6 +78,9 @@ class AuditCallback(Monitor):
         gradient: GradientMonitor | Literal["auto"] | None = AUTO,
         activation: ActivationMonitor | Literal["auto"] | None = AUTO,
         optimizer: OptimizerMonitor | Literal["auto"] | None = AUTO,
+        representation: RepresentationMonitor | Literal["auto"] | None = AUTO,
+        labels: LabelMonitor | Literal["auto"] | None = AUTO,
+        inputs: InputMonitor | Literal["auto"] | None = AUTO,
         generation: GenerationMonitor | Literal["auto"] | None = AUTO,
         overhead_budget: float = BUDGET,
         on_finding: Mapping[str, Literal["stop", "skip"]] | None = None,
@@ -97,6 +108,9 @@ class AuditCallback(Monitor):
             _part("gradient", gradient, GradientMonitor),
             _part("activation", activation, ActivationMonitor),
             _part("optimizer", optimizer, OptimizerMonitor),
+            _part("representation", representation, RepresentationMonitor),
+            _part("labels", labels, LabelMonitor),
+            _part("inputs", inputs, InputMonitor),
             _part("generation", generation, GenerationMonitor),
         )
         self.parts: tuple[Monitor, ...] = tuple(part for part in chosen if part is not None)
@@ -118,6 +132,12 @@ class AuditCallback(Monitor):
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors."""
         return self.parts
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of the run: before, while and after it goes."""
+        from .notebook import summary
+
+        return summary(self.parts, self.session, self.folder, self.enforcement.verdict)._repr_html_()
 
     def _tell(self, hook: str, *arguments: Any) -> None:
         if hook not in self._listeners:  # those that do not leave the hook to their base, which here has no part

@@ -20,6 +20,7 @@ from .monitor import Monitor, guarded
 from .occupancy import Occupancy
 from .phases import CHECKPOINT, TRAINING, VALIDATION
 from .purse import SAMPLES
+from .stalls import Stalls
 from .tokens import TokenCounter
 from .waits import Waits, events_of
 
@@ -90,6 +91,7 @@ class EfficiencyMonitor(Monitor):
         self._tally = FlopTally(self._uncountable(trainer, pl_module), device)
         self._occupancy = Occupancy(device)
         self._waits = Waits(events_of(device))
+        self._stalls = Stalls()
         self._hidden = "dataloader_iter" in _step_parameters(pl_module)
         self._step, self._batches = trainer.global_step, 0
         self._look = True  # at which parameters are trained
@@ -113,7 +115,9 @@ class EfficiencyMonitor(Monitor):
     @guarded
     def _began(self, batch: Any, batch_idx: int, parameters: Iterable[Tensor]) -> None:
         assert self.session is not None and self._tally is not None  # noqa: S101 - only called while measuring
-        self._waits.began(self._own_s(), first=batch_idx == 0 or not self._batches)
+        own, first = self._own_s(), batch_idx == 0 or not self._batches
+        self._waits.began(own, first=first)
+        self._stalls.began(own, first=first)
         self._batches += 1
         self._counter.add(batch)
         if batch_idx == 0 or self._look:
@@ -127,7 +131,9 @@ class EfficiencyMonitor(Monitor):
     @guarded
     def _over(self, step: int) -> None:
         assert self.session is not None and self._tally is not None  # noqa: S101 - only called while measuring
-        self._waits.ended(self._own_s())
+        own = self._own_s()
+        self._waits.ended(own)
+        self._stalls.ended(own, step)
         self._step = step
         before = self._tally.seconds
         self._tally.ended()
@@ -138,6 +144,7 @@ class EfficiencyMonitor(Monitor):
     def _phase_changed(self) -> None:
         assert self.session is not None and self._tally is not None  # noqa: S101 - only called while measuring
         self._tally.leave()  # a batch that the module skipped has no end
+        self._stalls.interrupted()
         if self.session.phases.current == TRAINING:
             self._waits.ended(self._own_s())
         else:
@@ -195,6 +202,7 @@ class EfficiencyMonitor(Monitor):
             "waited_s": None if self._hidden else waits.waited_s,
             "startup_s": waits.startup_s,
             "epochs": waits.epochs,
+            "stalls": self._stalls.document(),
             "flop": flop or None,
             "no_flop": tally.reason or (None if flop else "the run ended before a step was counted"),
             "counted_batches": tally.steps,
@@ -249,7 +257,7 @@ class EfficiencyMonitor(Monitor):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def __getstate__(self) -> dict[str, Any]:
-        transient = ("_tally", "_counter", "_waits", "_occupancy")
+        transient = ("_tally", "_counter", "_waits", "_stalls", "_occupancy")
         return super().__getstate__() | dict.fromkeys(transient)
 
 

@@ -158,9 +158,9 @@ class FlopTally:
 
 
 def shapes(batch: Any, depth: int = DEPTH) -> Shapes:
-    """Return the shapes of the tensors in a batch."""
+    """Return the shapes of the tensors in a batch; nested ones have none."""
     if isinstance(batch, Tensor):
-        return (tuple(batch.shape),)
+        return () if batch.is_nested else (tuple(batch.shape),)
     items = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
     return tuple(shape for item in items for shape in shapes(item, depth - 1)) if depth else ()
 

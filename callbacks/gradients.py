@@ -11,15 +11,16 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from .buffer import Key, VectorBuffer
-from .layers import Layers, clean, norms_of, sharded
+from .layers import Layers, clean, norms_of, sharded, some
 from .monitor import Monitor, guarded
 from .purse import SAMPLES
+from .rounding import Rounding
 from .schedule import Thinning
 from .trace import Traced
 
 SAMPLED = 4096  # elements of a parameter from which its update is estimated
 NEVER = 20  # parameters that are named when no gradient reaches them
-CLIPPED = ("gradient.clip_ratio",)
+CLIPPED, LOST = ("gradient.clip_ratio",), ("gradient.lost_share",)
 NAMED = 5  # layers that are named when values are not finite
 PLACES = ("batch", "locate")
 
@@ -55,6 +56,7 @@ class GradientMonitor(Monitor):
         gradient.update_ratio: Norm of a layer's update over the norm of its weights (matrices only).
         gradient.clip_ratio: Norm of all gradients after clipping over that before, on the same schedule.
         gradient.weight_norm: L2 norm of a layer's weights, estimated from the same sample as the update.
+        gradient.lost_share: Share of half-precision elements with gradients that did not move in fifty steps.
         gradient.reach: Event with trainable parameters that no gradient has reached in twenty sampled steps.
         nonfinite: Event with step and layers, for each step with a NaN or infinite gradient.
 
@@ -101,6 +103,7 @@ class GradientMonitor(Monitor):
         self._unclipped: list[tuple[Key, Tensor, list[Any]]] = []
         self._reach = Reach(pl_module)
         self._traced = Traced(pl_module)
+        self._rounding = Rounding()
         scaler = _scaler(trainer)
         self._scale: float | None = None if scaler is None else float(scaler.get_scale())
         reason = sharded(trainer.strategy, pl_module)
@@ -174,8 +177,9 @@ class GradientMonitor(Monitor):
         if matrices:
             layers = Layers.around(name for name, _ in matrices)
             parameters = [p for _, p in matrices]
-            values = [_some(p).clone() for p in parameters]
+            values = [some(p, SAMPLED).clone() for p in parameters]
             self._before.append(_Before(key, layers, parameters, values))
+            self._rounding.before(key[1], [p for _, p in named if p.ndim >= 2], values)
 
     @guarded
     def _compare(self, trainer: Trainer) -> None:
@@ -188,12 +192,15 @@ class GradientMonitor(Monitor):
     def _compare_weights(self) -> None:
         """Compare the weights with those before the step."""
         for before in self._before:
-            now = [_some(p) for p in before.parameters]
+            now = [some(p, SAMPLED) for p in before.parameters]
             moved = norms_of([new.float() - old.float() for new, old in zip(now, before.values, strict=True)])
             size = norms_of(before.values)
             ratio = (before.layers.sums(moved.square()) / before.layers.sums(size.square())).sqrt()
             self._table("gradient.update_ratio", before.layers).add(before.key, ratio)
             self._table("gradient.weight_norm", before.layers).add(before.key, before.norms(size))
+        lost = self._rounding.after(self._before[-1].key[1]) if self._before else None
+        if lost is not None:
+            self._one("rounding", LOST).add(self._before[-1].key, lost.reshape(1))
         self._before.clear()
 
     def _compare_lengths(self) -> None:
@@ -202,7 +209,7 @@ class GradientMonitor(Monitor):
             left = [p.grad for p in parameters if p.grad is not None]
             if left:
                 ratio = torch.linalg.vector_norm(norms_of(left)) / norm
-                self._tables.setdefault(("clipping", CLIPPED), VectorBuffer(CLIPPED)).add(key, ratio.reshape(1))
+                self._one("clipping", CLIPPED).add(key, ratio.reshape(1))
         self._unclipped.clear()
 
     def _notice_skipped(self, trainer: Trainer) -> None:
@@ -216,7 +223,10 @@ class GradientMonitor(Monitor):
         self._scale = scale
 
     def _table(self, name: str, layers: Layers) -> VectorBuffer:
-        return self._tables.setdefault((name, layers.names), VectorBuffer(layers.names))
+        return self._one(name, layers.names)
+
+    def _one(self, name: str, columns: tuple[str, ...]) -> VectorBuffer:
+        return self._tables.setdefault((name, columns), VectorBuffer(columns))
 
     def flush(self) -> None:
         """Hand over the layers' rows and name the layers of steps that were not finite."""
@@ -290,9 +300,3 @@ class Reach:
 
 def _scaler(trainer: Trainer) -> Any:
     return getattr(trainer.precision_plugin, "scaler", None)
-
-
-def _some(parameter: Tensor) -> Tensor:
-    """Return at most `SAMPLED` elements, evenly spread, without a copy."""
-    flat = parameter.reshape(-1)
-    return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]

@@ -87,6 +87,8 @@ def _buffers(module: nn.Module) -> Iterator[None]:
         if not isinstance(child, Metric)
         for name, buffer in child.named_buffers(recurse=False)
     ]
+    registers = [r for child in module.modules() for r in (child._buffers, child._non_persistent_buffers_set)]
+    before = [(register, register.copy()) for register in registers if isinstance(register, dict | set)]
     try:
         for child, name, buffer in kept:
             setattr(child, name, buffer.clone())
@@ -94,6 +96,8 @@ def _buffers(module: nn.Module) -> Iterator[None]:
     finally:
         for child, name, buffer in kept:
             setattr(child, name, buffer)
+        for register, content in before:  # a step may have registered more of them
+            _refill(register, content)
 
 
 @contextmanager

@@ -58,6 +58,12 @@ def sharded(strategy: Any, module: nn.Module) -> str:
     return ""
 
 
+def some(tensor: Tensor, most: int) -> Tensor:
+    """Return at most so many elements, evenly spread, without a copy."""
+    flat = tensor.reshape(-1)
+    return flat[:: max(1, flat.numel() // most)][:most]
+
+
 @torch.no_grad()
 def norms_of(tensors: list[Tensor]) -> Tensor:
     """Return the L2 norm of each tensor in float32; shape [len(tensors)], on the first one's device."""

@@ -1,11 +1,10 @@
-"""Watches the torch calls of one training step: what goes into layers, and what activations let through.
+"""Watches the torch calls of one step: what goes into layers and losses, and what activations let through.
 
 A mode sees modules and functional calls alike, and needs nothing attached to the model.
 """
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+from torch.overrides import TorchFunctionMode
+
+from .criteria import CRITERIA, MOST_CALLS, Call, Criterion, criterion
+from .watching import Watching
 
 SATURATED = 5.0  # |pre-activation| beyond which tanh and sigmoid have no slope left
 RECTIFIERS = frozenset(
@@ -65,6 +67,7 @@ class Seen:
         classes: Number of classes and loss of the first classification loss.
         alive: For each rectifier which units let anything through, and of how many rows.
         saturated: For each squashing activation the share of its inputs that are saturated.
+        criteria: The first loss functions that were called and can be differentiated.
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -72,6 +75,7 @@ class Seen:
     classes: tuple[int, Tensor] | None = None
     alive: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
     saturated: dict[str, Tensor] = field(default_factory=dict)
+    criteria: list[Criterion] = field(default_factory=list)
     embedded: bool = False  # whether a table of embeddings was looked up
     last: str = ""  # the weighted layer that was called last
 
@@ -86,8 +90,8 @@ class _Made(NamedTuple):
     inputs: int
 
 
-class Observer(TorchFunctionMode):
-    """A mode that notes what passes; whatever goes wrong in noting stays in here.
+class Observer(Watching):
+    """Notes layers, activations and loss functions.
 
     Args:
         names: Layer path of each weight, by `id`.
@@ -97,54 +101,18 @@ class Observer(TorchFunctionMode):
     def __init__(self, names: Mapping[int, str], *, whole: bool) -> None:
         super().__init__()
         self.seen = Seen()
-        self.problem: Exception | None = None
-        self.seconds = 0.0  # what noting has cost
         self._names, self._whole = names, whole
-        self._watching = True
         self._convolved = False
         self._made: dict[int, _Made] = {}  # by the id of the output
+        self._raw: set[int] = set()  # ids of what went into layers and no trained layer made
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Call `func` as if nobody watched, then note."""
-        options = kwargs or {}
-        # In place, a function overwrites what it was given.
-        given = args[0] if args and func in SQUASHERS and self._watching else None
-        began = time.perf_counter()
-        share = self._share(given) if isinstance(given, Tensor) else None
-        called = time.perf_counter()
-        out = func(*args, **options)
-        made = time.perf_counter()
-        if self._watching:
-            try:
-                with torch.no_grad():
-                    self._note(func, args, options, out, share)
-            except Exception as error:  # noqa: BLE001 - it would come out in the user's own step
-                self.problem, self._watching = error, False
-        self.seconds += time.perf_counter() - made + called - began
-        return out
-
-    def watch(self) -> None:
-        """Begin to watch."""
-        self.__enter__()  # type: ignore[no-untyped-call]
-
-    def leave(self) -> None:
-        """Stop watching and step off the stack of modes, unless something else has been put on top."""
-        self._watching = False
-        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        if stack and stack[-1] is self:
-            self.__exit__(None, None, None)
-
-    def _share(self, given: Tensor) -> Tensor | None:
-        try:
-            with torch.no_grad():
-                return (given.detach().abs() > SATURATED).float().mean()
-        except Exception as error:  # noqa: BLE001 - it would come out in the user's own step
-            self.problem, self._watching = error, False
+    def _before(self, func: Any, args: tuple[Any, ...]) -> Tensor | None:
+        """Return the saturated share of what a squashing function is about to overwrite."""
+        if func not in SQUASHERS or not args or not isinstance(args[0], Tensor):
             return None
+        return (args[0].detach().abs() > SATURATED).float().mean()
 
-    def _note(self, func: Any, args: tuple[Any, ...], options: Any, out: Any, share: Tensor | None) -> None:
+    def _note(self, func: Any, args: tuple[Any, ...], options: Any, out: Any, before: Tensor | None) -> None:
         if func is functional.linear or func in CONVOLUTIONS:
             self._weighted(func, args, options, out)
         elif func in RECURRENT:
@@ -155,13 +123,23 @@ class Observer(TorchFunctionMode):
             self.seen.embedded |= not self.seen.layers
         elif func in RECTIFIERS:
             self._rectified(out.detach())
-        elif share is not None:
-            self.seen.saturated.setdefault(self._named(self.seen.saturated), share)
-        elif func in CLASSIFIERS and self._whole and self.seen.classes is None:
+        elif before is not None:
+            self.seen.saturated.setdefault(self._named(self.seen.saturated), before)
+        elif func in CRITERIA and out.requires_grad:
+            self._criterion(func, args, options, out)
+
+    def _criterion(self, func: Any, args: tuple[Any, ...], options: Any, out: Tensor) -> None:
+        if func in CLASSIFIERS and self._whole and self.seen.classes is None:
             self._classified(args, options, out)
+        if len(self.seen.criteria) < MOST_CALLS:
+            call = Call.of(func, args, options)
+            copied = id(_root(call.target)) in self._raw
+            self.seen.criteria.append(criterion(call, out, copied=copied))
 
     def _weighted(self, func: Any, args: tuple[Any, ...], options: Any, out: Tensor) -> None:
         given = args[0] if args else options["input"]
+        if not given.requires_grad:
+            self._raw.add(id(_root(given)))
         weight = args[1] if len(args) > 1 else options["weight"]
         self._convolved = func in CONVOLUTIONS
         # A convolution that mixes no channels is half of a separable one, by design.
@@ -213,7 +191,7 @@ class Observer(TorchFunctionMode):
 
     def _classified(self, args: tuple[Any, ...], options: Any, out: Tensor) -> None:
         logits = args[0] if args else options["input"]
-        if out.ndim == 0 and logits.ndim > 1:
+        if out.ndim == 0 and logits.ndim > 1 and options.get("reduction", "mean") == "mean":
             self.seen.classes = int(logits.shape[1]), out.detach().float()
 
 
@@ -225,13 +203,32 @@ def _root(tensor: Tensor) -> Tensor:
 def _figures(given: Tensor, out: Tensor, dims: tuple[int, int]) -> Tensor:
     values = given.detach().float()
     zeros = (values == 0).float().mean()
-    return torch.stack([values.std(), values.mean(), zeros, _spread(given, dims[0]), _spread(out, dims[1])])
+    std = values.std() if values.numel() > 1 else values.new_tensor(torch.nan)
+    return torch.stack([std, values.mean(), zeros, _spread(given, dims[0]), _spread(out, dims[1])])
 
 
 def _spread(tensor: Tensor, dim: int) -> Tensor:
     """Return the root mean square over features of their standard deviation over examples."""
     others = [place for place in range(tensor.ndim) if place != dim]
+    if tensor.numel() <= tensor.shape[dim]:  # a single example has no spread
+        return tensor.new_full((), torch.nan, dtype=torch.float32)
     return tensor.detach().float().var(dim=others).mean().sqrt()
+
+
+class LossWatch(Watching):
+    """Notes what the loss functions of a validation step were given.
+
+    Attributes:
+        criteria: The first of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.criteria: list[Criterion] = []
+
+    def _note(self, func: Any, args: tuple[Any, ...], options: Any, out: Any, before: Any) -> None:
+        if func in CRITERIA and len(self.criteria) < MOST_CALLS:
+            self.criteria.append(criterion(Call.of(func, args, options), out))
 
 
 class ModeWatch(TorchFunctionMode):

@@ -1,4 +1,4 @@
-"""Facts about optimizers, schedules and first weights, and gradients that nobody has cleared."""
+"""Facts about optimizers and their steps: what they hold, whether they move it, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from . import adaptive, movement
 from .buffer import VectorBuffer
 from .layers import clean, norms_of, sharded
 from .monitor import Monitor, guarded
+from .purse import SAMPLES
 from .schedule import Thinning
 
 MOST_ROWS = 64  # rows of a matrix that are compared with each other
@@ -20,12 +22,17 @@ NAMED = 20  # parameters that an event names
 
 
 class OptimizerMonitor(Monitor):
-    """Look once at optimizers, schedules and weights before the first step, and at leftover gradients.
+    """Look at optimizers, schedules and weights before the first step, then at steps and leftover gradients.
 
     Records:
         optimizer.facts: Event with trainable parameters that no optimizer has, schedules, and layers whose rows
             are alike.
         optimizer.stale_norm: L2 norm of what is left in the gradients when a new backward pass begins, sampled.
+        optimizer.moved_share: Share of the weights that a step should have changed and that have changed since the
+            sample before.
+        optimizer.unheld_share: Share of the trainable parameters that no optimizer holds at that time.
+        optimizer.step_p99: Of Adam and its kin, 99th percentile of the step before the learning rate.
+        optimizer.epsilon_ratio: Of the same, epsilon over the median of what it is added to.
 
     Leftover gradients are looked for where Lightning optimises by itself; by hand, anything may be meant.
 
@@ -47,6 +54,9 @@ class OptimizerMonitor(Monitor):
         self._stale = VectorBuffer(("optimizer.stale_norm",))
         self._parameters: list[Any] = []
         self._seen = -1
+        self._moves = VectorBuffer(movement.COLUMNS)
+        self._moments: dict[int, VectorBuffer] = {}
+        self._taken = trainer.global_step
         reason = sharded(trainer.strategy, pl_module)
         if reason:
             self.switch_off(reason)
@@ -54,6 +64,8 @@ class OptimizerMonitor(Monitor):
         self._parameters = [p for p in pl_module.parameters() if p.requires_grad]
         if self.session is not None:
             self.session.event("optimizer.facts", **_facts(trainer, pl_module))
+        self._movement = movement.Movement()
+        self._movement.look(pl_module, trainer.optimizers)
 
     @guarded
     def _look(self, trainer: Trainer) -> None:
@@ -66,18 +78,52 @@ class OptimizerMonitor(Monitor):
             norm = torch.linalg.vector_norm(norms_of(left)) if left else torch.zeros(())
             self._stale.add(self.session.key(step), norm.reshape(1))
 
+    @guarded
+    def _look_at_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        step = trainer.global_step
+        if self.session is None or step == self._taken:
+            return  # gradients are still being accumulated
+        self._taken = step
+        if not self.may_sample(step, self.due):
+            return
+        with self.session.purse.spending(SAMPLES):
+            key = self.session.key(step)
+            moved = self._movement.look(pl_module, trainer.optimizers)
+            if moved is not None:
+                self._moves.add(key, moved)
+            self._look_at_moments(step, trainer.optimizers)
+
+    def _look_at_moments(self, step: int, optimizers: list[Any]) -> None:
+        assert self.session is not None  # noqa: S101 - checked by the caller
+        for index, optimizer in enumerate(optimizers):
+            found = adaptive.figures(optimizer)
+            if found is not None:
+                buffer = self._moments.setdefault(index, VectorBuffer(adaptive.COLUMNS))
+                buffer.add(self.session.key(step, index), found)
+
     def flush(self) -> None:
-        """Hand over the norms."""
+        """Hand over the norms and the figures of steps."""
         assert self.session is not None  # noqa: S101 - only called during a run
         self.session.rows("optimizer", self._stale.take())
+        self.session.rows("optimizer.movement", self._moves.take())
+        for buffer in self._moments.values():
+            self.session.rows("optimizer.moments", buffer.take())
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """Look at the gradients before they are added to."""
         if pl_module.automatic_optimization:
             self._look(trainer)
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at what the step has done."""
+        self._look_at_step(trainer, pl_module)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_parameters": [], "_stale": None}
+        transient = dict.fromkeys(("_stale", "_moves", "_movement"))
+        return super().__getstate__() | {"_parameters": [], "_moments": {}} | transient
 
 
 def _facts(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:

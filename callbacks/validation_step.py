@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,28 @@ from .monitor import MonitorError
 from .step_loss import Returned, Said
 
 Value = float | Metric
+
+
+class Lap:
+    """What a batch of the run's own validation takes, and so what it takes to ask about one more.
+
+    Attributes:
+        seconds: Of the quickest so far; 0 before there was one.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began: float | None = None
+
+    def began(self) -> None:
+        """Take the time at which a batch is there."""
+        self._began = time.perf_counter()
+
+    def ended(self) -> None:
+        """Take the time at which the step is done with it."""
+        if self._began is not None:
+            took, self._began = time.perf_counter() - self._began, None
+            self.seconds = min(took, self.seconds or took)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

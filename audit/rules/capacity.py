@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,15 @@ FIRST = 5  # steps that say where the training loss began
 ALMOST_NONE = 0.5  # % of where the training loss began, within which wavering is of no account
 QUARTILE = 1.1503  # standard deviations from the middle, within which three quarters of normal noise lie
 GATHERED = "train_eval_dataloader"  # random examples of it
+LEAKED, LEAKED_SHARE = 5, 0.01  # validation examples that are training examples
+MISSED = 45.0  # % of what a reference gets right
+MISSED_BY_SMALL = 12.0  # the same of a model that is linear, has a narrow last layer, or no longer moves at full rate
+SURELY = 0.5  # of these, at the lower end of the interval
+FROZEN = 0.5  # of the weights, of which most was learned before
+LITTLE = 0.1  # of the examples or of the variance: a reference that reaches no more than that tells nothing
+STILL_FALLING = 25.0  # % of the training loss, in the last third
+PER_OUTPUT = 4  # units
+WIDTHS = ("width", "hidden_size", "d_model")
 PRETRAINED = ("pretrained", "pretrained_model_name_or_path", "model_name_or_path", "checkpoint", "ckpt_path")
 
 
@@ -57,7 +67,7 @@ def _less_regularisation(case: Case, fault: Fault) -> Mitigation | None:
         settings["model.dropout"] = nice(dropout / 4)
     if decay is not None and decay > 1e-3:
         settings["optimizer.weight_decay"] = nice(decay / 10)
-    if not settings:
+    if not settings or _narrow(case):
         return None
     told = " and ".join(f"{key.partition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items())
     return Mitigation(
@@ -71,26 +81,37 @@ def _less_regularisation(case: Case, fault: Fault) -> Mitigation | None:
 
 def _larger_model(case: Case, fault: Fault) -> Mitigation:
     """Recommend twice the width or depth that the model has a setting for."""
-    sizes = ((key, case.number(f"model.{key}")) for key in ("width", "hidden_size", "d_model", "depth"))
+    sizes = ((key, case.number(f"model.{key}")) for key in (*WIDTHS, "depth"))
     key, size = next(((key, size) for key, size in sizes if size), ("", 0.0))
-    settings: dict[str, bool | int | float | str] = {f"model.{key}": round(2 * size)} if key else {}
-    text = f"Double the {key.replace('_', ' ')}, from {size:g} to {2 * size:g}" if key else "Try a larger model"
+    larger = max(2 * size, _wide_enough(case) if key != "depth" else 0)
+    settings: dict[str, bool | int | float | str] = {f"model.{key}": round(larger)} if key else {}
+    text = f"Raise the {key.replace('_', ' ')} from {size:g} to {larger:g}" if key else "Try a larger model"
     return Mitigation(
         text=f"{text}; if the training loss then ends as high, look for what the inputs do not tell.",
         settings=settings,
         gain="tells a model that is too small from data that say no more",
-        cost="about four times the compute of those layers"
-        if key in ("width", "hidden_size", "d_model")
-        else "compute",
+        cost=f"about {(larger / size) ** 2:.0f} times the compute of those layers" if key in WIDTHS else "compute",
         source="Goodfellow et al. 2016, Deep Learning, section 11.3",
     )
+
+
+def _narrow(case: Case) -> bool:
+    """Return whether hidden layers are so narrow that this comes first."""
+    width = next((size for key in WIDTHS if (size := case.number(f"model.{key}"))), None)
+    return width is not None and width < _wide_enough(case)
+
+
+def _wide_enough(case: Case) -> int:
+    """Return four units for each output: where a layer has fewer units than there are outputs, they share them."""
+    probes = [event["output"]["dimension"] for event in case.events("representation") if event.get("output")]
+    return PER_OUTPUT * int(probes[-1]) if probes else 0
 
 
 @rule(
     code="GEN004",
     severity=Severity.LOW,
     status="preview",
-    needs=("overfitting.train_loss", "overfitting.gap_low", "train.loss"),
+    needs=("overfitting.train_loss", "train.loss"),
     threshold=70.0,
     unit="% of the first training loss",
     follows_from=(
@@ -103,12 +124,21 @@ def _larger_model(case: Case, fault: Fault) -> Mitigation:
     remedies=(_less_regularisation, _larger_model),
 )
 def underfitting(case: Case, threshold: float) -> Fault | None:
-    """Flags runs that learned little, learn no more and have no gap.
+    """Flags runs that learned little of what their data tell, learn no more and have no gap.
 
     What it detects:
-        The training loss in eval mode ends above `threshold` per cent of the training loss of the first five steps;
-        it moved by less than 1 % from the middle third of the validations to the last one; and the last gap is no
-        more than a tenth of it.
+        Where a model classifies examples or predicts a number for each: at the end it makes more errors on examples
+        that it was trained on than kernel ridge regression makes on the same ones, each left out when it is fitted to
+        up to 511 others. Of what this reference gets better than always saying the same, the model misses more than
+        45 %, or 12 % where it is linear, its last hidden layer has fewer units than there are outputs, or its loss
+        moved by less than 1 % in the last third of the run at a learning rate that had not come down; at the lower
+        end of the 95 % interval at least half of that; and its training loss fell by less than a quarter in that
+        third. That weighs medium, with high confidence. Where most weights are frozen, as with adapters, this is not
+        asked.
+
+        Elsewhere: the training loss in eval mode ends above `threshold` per cent of the training loss of the first
+        five steps; it moved by less than 1 % from the middle third of the validations to the last one; and the last
+        gap is no more than a tenth of it.
 
     Why it matters:
         More steps and more data of the same kind will not help: size, regularisation, learning rate or inputs will.
@@ -118,12 +148,17 @@ def underfitting(case: Case, threshold: float) -> Fault | None:
 
     Known limits:
         Where the targets are mostly chance, a perfect model looks the same: no record of one run tells how low the
-        loss could be. So does a pretrained model that fine-tuning makes little better: where a hyperparameter says
-        that it is one, the rule cannot tell; else nothing shows it. So the confidence is low.
+        loss could be, where the reference does not apply. So does a pretrained model that fine-tuning makes little
+        better: where a hyperparameter says that it is one, the rule cannot tell; else nothing shows it. So the
+        confidence is low there. The reference looks at raw inputs: of large images, text and long series it knows
+        little, and then it names nothing.
 
     References:
-        Goodfellow et al. 2016, Deep Learning, sections 5.2 and 11.3.
+        Goodfellow et al. 2016, Deep Learning, sections 5.2 and 11.3; Rasmussen and Williams 2006, Gaussian Processes
+        for Machine Learning, sections 2.2 and 5.4.2.
     """
+    if any(event.get("frozen", 0.0) < FROZEN for event in case.events("reference")[-1:]):
+        return _beaten(case)
     start = case.one_loss().value[:FIRST]
     step, loss = finite(case.series("overfitting.train_loss"))
     gap = _gaps(case)
@@ -146,6 +181,51 @@ def underfitting(case: Case, threshold: float) -> Fault | None:
     )  # fmt: skip
 
 
+def _beaten(case: Case) -> Fault | None:
+    """Return the fault where a simple method knows more of left-out examples than the model of those it has seen."""
+    told = case.events("reference")[-1]
+    step, loss = finite(case.series("overfitting.train_loss"))
+    reach = told["trivial"] - told["reference"]
+    beaten_by = (told["model"] - told["reference"], told["low"])
+    missed, surely = (100 * value / reach if reach > 0 else 0.0 for value in beaten_by)
+    if missed <= MISSED_BY_SMALL or reach <= LITTLE:
+        return None
+    if loss.size < 3:
+        raise CannotTellError(f"{loss.size} of 3 validations: whether the loss still falls is not known")
+    before = float(np.interp(step[-1] * 2 / 3, step, loss))
+    fell = 100 * (1 - float(loss[-1]) / before) if before > 0 else 0.0
+    limit = MISSED_BY_SMALL if _small(case) or (abs(fell) < FLAT and _at_full_rate(case)) else MISSED
+    if missed <= limit or surely <= SURELY * limit or fell >= STILL_FALLING:
+        return None
+    return Fault(
+        summary=f"On examples that it was trained on the model errs {_errs(told, told['model'])}; a simple method"
+        f" errs {_errs(told, told['reference'])} on examples that it has not seen: the model learns too little.",
+        evidence=(
+            Evidence(summary=f"of what the reference gets right missed, {told['examples']:,} examples",
+                     step=int(step[-1]), series="reference", value=missed, limit=limit, unit="%"),
+        ),
+        confidence=Confidence.HIGH,
+        severity=Severity.MEDIUM,
+    )  # fmt: skip
+
+
+def _small(case: Case) -> bool:
+    """Return whether the last layer gets fewer features than it has outputs, or the inputs themselves."""
+    probes = [event for event in case.events("representation") if event.get("output")]
+    last = probes[-1] if probes else None
+    return last is not None and (last.get("raw") or last["hidden"]["dimension"] < last["output"]["dimension"])
+
+
+def _at_full_rate(case: Case) -> bool:
+    """Return whether the learning rate has not come down: a loss stands still, too, where steps get small."""
+    rate = case.series("optimizer.lr").value
+    return bool(rate.size) and float(rate[-1]) >= 0.5 * float(rate.max())
+
+
+def _errs(told: dict[str, Any], error: float) -> str:
+    return f"in {100 * error:.1f} %" if told["of"] == "classes" else f"by {100 * error:.0f} % of the variance"
+
+
 def _require_untrained(case: Case) -> None:
     """Refuse to judge by where the loss began if the model had learned before.
 
@@ -157,6 +237,21 @@ def _require_untrained(case: Case) -> None:
         raise CannotTellError(
             f"the model began pretrained (model.{key}): a loss that stays near its beginning may be low enough"
         )
+
+
+def _take_out(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend to split what is on both sides, where examples are known to be."""
+    seen = _overlap(case)
+    if seen is None or seen["shared"] < LEAKED:
+        return None
+    return Mitigation(
+        text=f"Drop duplicates before splitting (about {seen['shared'] / max(1, seen['val']):.0%} of the validation"
+        " examples are training examples too), split once by index or by a hash of the example, keep both lists, and"
+        " assert set(train).isdisjoint(val).",
+        gain="a validation loss that says something of new data",
+        cost="the loss gets worse, and truer; choices that were made by the old one have to be made again",
+        source="Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in machine-learning-based science",
+    )
 
 
 def _look_for_overlap(case: Case, fault: Fault) -> Mitigation:
@@ -172,35 +267,50 @@ def _look_for_overlap(case: Case, fault: Fault) -> Mitigation:
 @rule(
     code="GEN005",
     severity=Severity.MEDIUM,
-    status="preview",
-    needs=("overfitting.gap_high", "overfitting.train_loss"),
+    needs=("data.batch_size",),
     threshold=5.0,
     unit="% of the training loss",
-    remedies=(_look_for_overlap,),
+    remedies=(_take_out, _look_for_overlap),
 )
 def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
-    """Flags validation losses that are surely lower than the training loss on the same weights.
+    """Flags validation examples that are training examples, or a validation loss surely below that of training.
 
     What it detects:
-        In eval mode and on random unaugmented training examples (`train_eval_dataloader=`), the 95 % interval of the
-        gap lay below zero at the last validation and at three of four in the second half of the run, and the gap is
-        more than `threshold` per cent of the training loss. Without such a loader the rule cannot tell: augmentation
-        does the same, and so do examples that come first in a sorted set.
+        More than 1 % of the first validation's examples, and at least five, equal one of the first epoch's training
+        examples in all tensors of the batch; and more than twice the share of training examples that equal another
+        one, as in data of few possible values.
+
+        Or, in eval mode and on random unaugmented training examples (`train_eval_dataloader=`), the 95 % interval of
+        the gap lay below zero at the last validation and at three of four in the second half of the run, and the gap
+        is more than `threshold` per cent of the training loss. Without such a loader the rule cannot tell by it:
+        augmentation does the same, and so do examples that come first in a sorted set.
 
     Why it matters:
-        A model is rarely better on what it has not seen. Where it is, the validation set is easier, or it was seen.
+        What was trained on says nothing of new data: the model that is chosen is the one that knows most by heart.
+        And a model is rarely better on what it has not seen: where it is, that is easier, or it was seen.
 
     Example:
-        A validation set made of copies of frequent training examples.
+        Rows that were duplicated, as for rare classes, before the split.
 
     Known limits:
-        Shows that the sets differ, not why: an easier validation set looks the same. Leakage that leaves the
-        validation loss above that of training shows no such sign.
+        Near copies are not seen, nor is what augmentation, another length or an index in the batch makes unlike. With
+        several ranks, rank zero's part of both sets is compared. The sign in the loss shows that the sets differ, not
+        why: an easier validation set looks the same.
 
     References:
         Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in machine-learning-based science.
     """
-    gap, (_, train) = _gaps(case), finite(case.series("overfitting.train_loss"))
+    seen = _overlap(case)
+    leaked = _leaked(seen) if seen else None
+    if leaked is not None:
+        return leaked
+    try:
+        gap = _gaps(case)
+    except CannotTellError:
+        if seen:  # no example is on both sides, and that was asked
+            return None
+        raise
+    _, train = finite(case.series("overfitting.train_loss"))
     below = gap.high[gap.high.size // 2 :] < 0
     share = -100 * float(gap.value[-1] / train[-1]) if train.size and train[-1] > 0 else 0.0
     if not below[-1] or below.mean() < 0.75 or share <= threshold:
@@ -216,6 +326,30 @@ def train_validation_leakage(case: Case, threshold: float) -> Fault | None:
                      series="overfitting.gap_high", value=float(gap.high[-1]), limit=0.0, unit="loss"),
         ),
         confidence=Confidence.MEDIUM,
+    )  # fmt: skip
+
+
+def _overlap(case: Case) -> dict[str, Any] | None:
+    """Return what is known of the examples of both sides, None without any of validation."""
+    found = (case.events("inputs.examples") or [{}])[-1]
+    return found if found.get("val") and found.get("train") else None
+
+
+def _leaked(seen: dict[str, Any]) -> Fault | None:
+    shared, share, twins = seen["shared"], seen["shared"] / seen["val"], seen["twins"] / seen["train"]
+    if shared < LEAKED or share <= LEAKED_SHARE or share <= 2 * twins:
+        return None
+    sampled = f", one in {seen['one_in']} of all" if seen["one_in"] > 1 else ""
+    return Fault(
+        summary=f"{shared:,} of {seen['val']:,} validation examples ({share:.0%}{sampled}) are training examples.",
+        evidence=(
+            Evidence(summary="validation examples among those of training", value=100 * share,
+                     limit=100 * max(LEAKED_SHARE, 2 * twins), unit="%"),
+            Evidence(summary="training examples like another one", value=100 * twins, unit="%"),
+        ),
+        confidence=Confidence.HIGH,
+        severity=Severity.HIGH,
+        step=0,
     )  # fmt: skip
 
 

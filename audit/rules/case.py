@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..model import Metric
@@ -152,6 +153,9 @@ def spread(value: Floats) -> float:
     return float(np.median(np.abs(finite - np.median(finite)))) / 0.6745 if finite.size else 0.0
 
 
+AT_ONCE = 20_000  # windows sorted at a time, so that memory stays small
+
+
 def robust_z(value: Floats, *, window: int = WINDOW, stride: int = 10) -> tuple[Floats, Floats]:
     """Return robust z scores of log values against the values before them, and the medians used.
 
@@ -161,20 +165,28 @@ def robust_z(value: Floats, *, window: int = WINDOW, stride: int = 10) -> tuple[
     Returns:
         z and trailing median (not its logarithm), both of shape [n].
     """
-    z, median = np.zeros(value.size), np.full(value.size, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.where((value > 0) & np.isfinite(value), np.log(value), np.nan)
-    for start in range(window, value.size, stride):
-        before = logs[start - window : start]
-        before = before[np.isfinite(before)]
-        if before.size < window // 2:
-            continue
-        middle = float(np.median(before))
-        spread = max(float(np.median(np.abs(before - middle))), 1e-3)
-        block = slice(start, start + stride)
-        z[block] = 0.6745 * (logs[block] - middle) / spread
-        median[block] = np.exp(middle)
-    return np.nan_to_num(z, nan=0.0), median
+    middle, spread = np.full(value.size, np.nan), np.full(value.size, np.nan)
+    starts = np.arange(window, value.size, stride)
+    for part in np.split(starts, range(AT_ONCE, starts.size, AT_ONCE)) if starts.size else ():
+        before = np.sort(sliding_window_view(logs, window)[part - window], axis=1)  # NaN last
+        count = np.isfinite(before).sum(axis=1)
+        middles = _middle(before, count)
+        deviations = _middle(np.sort(np.abs(before - middles[:, None]), axis=1), count)
+        middles[count < window // 2] = np.nan
+        for offset in range(stride):
+            here = part + offset
+            inside = here < value.size
+            middle[here[inside]], spread[here[inside]] = middles[inside], np.maximum(deviations, 1e-3)[inside]
+    return np.nan_to_num(0.6745 * (logs - middle) / spread, nan=0.0), np.exp(middle)
+
+
+def _middle(ordered: Floats, count: NDArray[Any]) -> Floats:
+    """Return the median of each row's first `count` values, which are in order; NaN where there is none."""
+    rows, last = np.arange(len(ordered)), np.maximum(count - 1, 0)
+    found = (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2
+    return np.where(count > 0, found, np.nan)
 
 
 def sampled_columns(case: Case, name: str) -> dict[str, Series]:

@@ -12,6 +12,7 @@ from .evidence import at, clip, lower_rate
 WIDTH = 20  # steps over which a loss is smoothed
 LONG = 60  # steps for which a loss has to stay high
 CHANCE = 3.5  # standard errors that the largest autocorrelation of pure noise may reach
+JUMP = 3.0  # times that a learning rate rises from one step to the next when nobody warms it up
 LAGS = 25  # the longest half of a period, in steps
 
 
@@ -28,6 +29,28 @@ def _smoothed(case: Case) -> tuple[np.ndarray, Floats]:
     return loss.step[finite][WIDTH - 1 :], smooth(loss.value[finite], WIDTH)
 
 
+def _without_jump(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend the rate that takes back a sudden rise of the learning rate before the loss rose."""
+    rate, series = case.number("optimizer.lr"), next(case.by_optimizer("optimizer.lr"), None)
+    if rate is None or series is None or fault.step is None:
+        return None
+    seen = (series.step <= fault.step + LONG) & (series.value > 0)
+    value, step = series.value[seen], series.step[seen]
+    rise = value[1:] / value[:-1]
+    if not rise.size or rise.max() < JUMP:
+        return None
+    place = int(rise.argmax())
+    lower = nice(rate / float(rise[place]))
+    return Mitigation(
+        text=f"The learning rate rose from {value[place]:.2g} to {value[place + 1]:.2g} at step {step[place + 1]:,}:"
+        f" take that out; or, where it has to rise so far, begin at {lower:g} instead of {rate:g}.",
+        settings={"optimizer.lr": lower},
+        gain="the rate never exceeds the one with which the loss fell",
+        cost="the loss falls more slowly before the rise",
+        source="the run's own learning rate",
+    )
+
+
 @rule(
     code="OPT010",
     severity=Severity.HIGH,
@@ -35,8 +58,17 @@ def _smoothed(case: Case) -> tuple[np.ndarray, Floats]:
     needs=("train.loss",),
     threshold=0.15,
     unit="share of what was gained",
-    follows_from=("non-finite", "missing-zero-grad", "unscaled-input", "bad-init-scale", "exploding-gradient"),
-    remedies=(lower_rate, clip),
+    follows_from=(
+        "sign-flip",
+        "wrong-loss",
+        "non-finite",
+        "missing-zero-grad",
+        "unscaled-input",
+        "bad-init-scale",
+        "exploding-gradient",
+        "bad-optimizer-epsilon",
+    ),
+    remedies=(_without_jump, lower_rate, clip),
 )
 def divergence(case: Case, threshold: float) -> Fault | None:
     """Flags training losses that rise far above what they had reached, and stay there.
@@ -81,6 +113,7 @@ def divergence(case: Case, threshold: float) -> Fault | None:
 def _shuffle(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text="Shuffle the training data (DataLoader(shuffle=True)) if it comes sorted or in blocks.",
+        settings={"data.shuffle": True},
         gain="each batch looks like the whole",
         cost="none",
         source="Bottou 2012, Stochastic Gradient Descent Tricks",

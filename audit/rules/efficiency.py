@@ -105,6 +105,7 @@ def _cheaper_batches(case: Case, fault: Fault) -> Mitigation | None:
     needs=("efficiency.data_wait_share", "efficiency.facts"),
     threshold=0.1,
     unit="share of the fit",
+    follows_from=("stall",),
     remedies=(_more_workers, _pin_memory, _cheaper_batches),
 )
 def data_bound_input(case: Case, threshold: float) -> Fault | None:

@@ -20,9 +20,11 @@ EARLY = 50  # steps
 
 
 def clip(case: Case, fault: Fault) -> Mitigation | None:
-    """Recommend clipping at what the run itself calls normal."""
-    norms = case.series("gradient.norm").value
-    norms = norms[np.isfinite(norms) & (norms > 0)]
+    """Recommend clipping at what the run itself calls normal: before the fault, where it began late enough."""
+    series = case.series("gradient.norm")
+    usable = np.isfinite(series.value) & (series.value > 0)
+    early = usable & (series.step < (fault.step or 0))
+    norms = series.value[early if early.sum() >= WARM_UP else usable]
     if norms.size < WARM_UP:
         return None
     normal = norms[norms <= 10 * np.median(norms)]

@@ -47,7 +47,7 @@ def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
     if found is not None and found.steps:
         stop = found.best.step
         text = f"Stop at step {stop:,}, as EarlyStopping(patience={found.patience}) would soon after"
-        kept = f"the best validation loss to at most {found.best.within:.2g}"
+        kept = f"a validation loss within {found.best.within:.2g} of the lowest"
         saved = f"{found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}"
     else:
         stop, kept = best, "the best validation loss of this run"
@@ -78,7 +78,7 @@ def _price(case: Case) -> Price | None:
 def _more_data(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text="Train on more or more varied examples, or augment those that you have.",
-        gain="the only remedy that lowers the gap and the validation loss together",
+        gain="can lower the gap and the validation loss together",
         cost="collecting data",
         source="Hestness et al. 2017, Deep Learning Scaling is Predictable, Empirically",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ from .evidence import at, clip, fall, look_at_batch, lower_rate, medians, names,
 IN_A_ROW = 3
 START = 20  # steps
 ONE_EVENT = 30  # steps within which jumps belong together
+SUDDEN = 1.5  # times that weights grow within `LOOK` steps when it was not the optimizer
+LOOK = 20  # steps
 STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 
 
@@ -25,6 +29,7 @@ STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
     threshold=0.0,
     unit="steps",
     short_run=True,
+    follows_from=("sign-flip",),
     remedies=(look_at_batch, clip, lower_rate),
 )
 def non_finite(case: Case, threshold: float) -> Fault | None:
@@ -72,6 +77,55 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     )
 
 
+def _smaller_start(case: Case, fault: Fault) -> Mitigation | None:
+    """Recommend smaller first weights where the loss is steep from the first step on: clipping does not help."""
+    steepest = _largest({layer: float(norm.value[0] * weight.value[0]) for layer, norm, weight in _sampled(case)})
+    if fault.step != 1 or steepest is None:
+        return None
+    return Mitigation(
+        text=f"Draw the first weights of {steepest} smaller: its gradient times its weights is the largest. Where it"
+        " is recurrent, an orthogonal matrix with a gain of 1; else N(0, 2/inputs) before ReLU and N(0, 1/inputs)"
+        " otherwise.",
+        gain="gradients keep their size on the way back; clipping only shortens the steps that they make",
+        cost="none",
+        source="Pascanu et al. 2013; Le, Jaitly, Hinton 2015, A Simple Way to Initialize Recurrent Networks",
+    )
+
+
+def _sudden_weights(case: Case, fault: Fault) -> Mitigation | None:
+    """Point at the layer whose weights grew between two samples just where the gradient did: no step does that."""
+    if fault.step is None or fault.step == 1:
+        return None
+    growth = {layer: _growth(weight, fault.step) for layer, _, weight in _sampled(case)}
+    layer = _largest(growth)
+    if layer is None or not growth[layer] > SUDDEN:
+        return None
+    return Mitigation(
+        text=f"Look at what wrote to {layer} before step {fault.step:,}: its weights grew {growth[layer]:.2g}-fold"
+        " there, which steps do not do. Loading, initialising again, tying or scaling of weights does.",
+        gain="removes the cause; clipping leaves the weights as large as they are",
+        cost="none",
+        source="the norms of this run's own weights",
+    )
+
+
+def _sampled(case: Case) -> Iterator[tuple[str, Series, Series]]:
+    """Yield layers with their gradient norms and weight norms."""
+    norms, weights = (sampled_columns(case, f"gradient.{name}") for name in ("layer_norm", "weight_norm"))
+    yield from ((layer, norms[layer], weights[layer]) for layer in norms if layer in weights)
+
+
+def _largest(values: Mapping[str, float]) -> str | None:
+    finite = {layer: value for layer, value in values.items() if np.isfinite(value)}
+    return max(finite, key=lambda layer: finite[layer]) if finite else None
+
+
+def _growth(weight: Series, step: int) -> float:
+    """Return by how much a norm grew around a step: from `LOOK` steps before it to the next sample after it."""
+    before, after = weight.value[weight.step < step - LOOK], weight.value[weight.step >= step][:1]
+    return float(after[0] / before[-1]) if before.size and after.size and before[-1] > 0 else np.nan
+
+
 @rule(
     code="OPT002",
     severity=Severity.HIGH,
@@ -79,9 +133,10 @@ def non_finite(case: Case, threshold: float) -> Fault | None:
     needs=("gradient.norm",),
     threshold=10.0,
     unit="× median",
-    follows_from=("non-finite", "unscaled-input", "bad-init-scale", "missing-zero-grad", "saturated-units",
+    follows_from=("sign-flip", "double-softmax", "logit-growth", "non-finite",
+                  "unscaled-input", "bad-init-scale", "missing-zero-grad", "saturated-units",
                   "dead-units", "updates-too-large"),
-    remedies=(clip, lower_rate),
+    remedies=(_smaller_start, _sudden_weights, clip, lower_rate),
 )  # fmt: skip
 def exploding_gradient(case: Case, threshold: float) -> Fault | None:
     """Flags gradient norms that jump far above the trailing median again and again.
@@ -209,7 +264,7 @@ def _residuals(case: Case, fault: Fault) -> Mitigation:
     threshold=1e-3,
     unit="first layer / last layer",
     follows_from=("non-finite", "unscaled-input", "bad-init-scale", "saturated-units", "dead-units",
-                  "over-regularised", "parameter-never-updated", "symmetric-init"),
+                  "over-regularised", "parameter-never-updated", "symmetric-init", "input-ignored"),
     remedies=(_residuals,),
 )  # fmt: skip
 def vanishing_gradient(case: Case, threshold: float) -> Fault | None:

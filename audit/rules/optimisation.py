@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formats import number, percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case, Floats, history, nice, robust_z, spread
 from .declaration import CannotTellError, Fault, rule
@@ -34,8 +35,9 @@ PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
     threshold=8.0,
     unit="robust z",
     follows_from=("non-finite", "exploding-gradient", "updates-too-large", "divergence", "missing-zero-grad",
-                  "unscaled-input", "bad-init-scale", "oscillation", "scheduler-mistake"),
-    remedies=(clip, look_at_batch),
+                  "unscaled-input", "bad-init-scale", "oscillation", "scheduler-mistake",
+                  "bad-optimizer-epsilon"),
+    remedies=(look_at_batch, clip),
 )  # fmt: skip
 def loss_spike(case: Case, threshold: float) -> Fault | None:
     """Flags steps whose loss stands far above the losses before it.
@@ -111,7 +113,10 @@ def _overfit_one_batch(case: Case, fault: Fault) -> Mitigation:
     needs=("train.loss",),
     threshold=0.1,
     unit="share of the first loss",
-    follows_from=("non-finite", "unscaled-input", "symmetric-init", "bad-init-scale", "parameter-never-updated",
+    follows_from=("double-softmax", "sign-flip", "wrong-loss",
+                  "non-finite", "constant-features", "input-ignored", "no-op-step", "unscaled-input",
+                  "symmetric-init", "bad-init-scale",
+                  "parameter-never-updated", "bad-optimizer-epsilon", "lost-updates",
                   "missing-zero-grad", "over-regularised", "scheduler-mistake", "saturated-units", "dead-units",
                   "exploding-gradient", "vanishing-gradient", "updates-too-large", "updates-too-small",
                   "clip-saturation", "divergence", "no-nonlinearity", "skipped-steps"),
@@ -175,7 +180,13 @@ def _still_falls(value: Floats, gained: float) -> bool:
     needs=("gradient.update_ratio",),
     threshold=0.04,
     unit="× weight",
-    follows_from=("unscaled-input", "missing-zero-grad", "over-regularised", "exploding-gradient"),
+    follows_from=(
+        "unscaled-input",
+        "missing-zero-grad",
+        "over-regularised",
+        "exploding-gradient",
+        "bad-optimizer-epsilon",
+    ),
     remedies=(rate_for_calm_steps,),
 )
 def updates_too_large(case: Case, threshold: float) -> Fault | None:
@@ -227,8 +238,8 @@ def _beyond(ratios: dict[str, float], when: str, limit: float) -> Fault | None:
         unit="× weight",
     )  # fmt: skip
     return Fault(
-        summary=f"The median step moved the weights by {ratio:.1%} of themselves in {when} ({len(layers)} of"
-        f" {len(ratios)} layers above {limit:.1%}).",
+        summary=f"The median step moved the weights by {percent(ratio)} of themselves in {when} ({len(layers)} of"
+        f" {len(ratios)} layers above {number(100 * limit)} %).",
         evidence=(total, *worst),
         step=1,
     )
@@ -241,6 +252,11 @@ def _beyond(ratios: dict[str, float], when: str, limit: float) -> Fault | None:
     threshold=1e-6,
     unit="× weight",
     follows_from=(
+        "double-softmax",
+        "wrong-loss",
+        "no-op-step",
+        "bad-optimizer-epsilon",
+        "lost-updates",
         "non-finite",
         "scheduler-mistake",
         "clip-saturation",

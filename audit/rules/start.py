@@ -291,6 +291,7 @@ def _give_to_optimizer(case: Case, fault: Fault) -> Mitigation:
     threshold=0.0,
     unit="parameters",
     short_run=True,
+    follows_from=("wrong-loss", "no-op-step", "input-ignored"),
     remedies=(_give_to_optimizer,),
 )
 def parameter_never_updated(case: Case, threshold: float) -> Fault | None:

@@ -143,6 +143,7 @@ def _clear(case: Case, fault: Fault) -> Mitigation:
     needs=("optimizer.stale_norm",),
     threshold=0.5,
     unit="share of the samples",
+    follows_from=("no-op-step",),
     remedies=(_clear,),
 )
 def missing_zero_grad(case: Case, threshold: float) -> Fault | None:

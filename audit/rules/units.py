@@ -30,7 +30,7 @@ def _revive(case: Case, fault: Fault) -> Mitigation:
     threshold=0.6,
     unit="share of the units",
     follows_from=("non-finite", "unscaled-input", "bad-init-scale", "over-regularised", "updates-too-large",
-                  "divergence", "exploding-gradient", "missing-zero-grad"),
+                  "divergence", "exploding-gradient", "missing-zero-grad", "input-ignored"),
     remedies=(_revive, lower_rate),
 )  # fmt: skip
 def dead_units(case: Case, threshold: float) -> Fault | None:

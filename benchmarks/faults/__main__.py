@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults` from the repository root trains all cases and prints what the audit says of them."""
+"""`python -m benchmarks.faults` from the repository root trains all cases and prints what is said of them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,34 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import pictures, repair_table, side_by_side
 from .cases import Case, all_cases, quick_cases
 from .faults import BY_NAME
+from .repair import repair_all
 from .running import FOLDER, train_all
 from .table import SPLITS, judge_all, markdown
+
+STEPS = ("train", "table", "repair", "peers", "pictures")
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("step", nargs="?", choices=("train", "table", "both"), default="both")
+    parser.add_argument("steps", nargs="*", type=_step, metavar="STEP", help=f"of {', '.join(STEPS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a subset of about a minute")
     parser.add_argument("--only", choices=BY_NAME, metavar="FAULT", help="one fault and its twins")
     parser.add_argument("--split", choices=SPLITS, help="one of the two parts")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where records lie (default {FOLDER})")
-    return parser.parse_args(given)
+    options = parser.parse_args(given)
+    options.steps = options.steps or list(STEPS)
+    return options
+
+
+def _step(name: str) -> str:
+    if name not in STEPS:
+        raise argparse.ArgumentTypeError(f"no step {name!r}: {', '.join(STEPS)} there are")
+    return name
 
 
 def chosen(options: argparse.Namespace) -> list[Case]:
@@ -33,14 +45,21 @@ def chosen(options: argparse.Namespace) -> list[Case]:
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    """Train, judge and print."""
+    """Train, judge and print; repair, compare with the peers, and draw what faults look like."""
     options = arguments(given)
-    cases = chosen(options)
-    if options.step != "table":
-        train_all(cases, options.folder, options.jobs)
-    if options.step != "train":
-        splits = [options.split] if options.split else SPLITS
-        print(markdown(judge_all(cases, options.folder, options.jobs), splits))
+    cases, folder, jobs = chosen(options), options.folder, options.jobs
+    splits = [options.split] if options.split else SPLITS
+    if "train" in options.steps:
+        train_all(cases, folder, jobs)
+    judged = judge_all(cases, folder, jobs) if {"table", "peers"} & set(options.steps) else []
+    if "table" in options.steps:
+        print(markdown(judged, splits), flush=True)
+    if "repair" in options.steps:
+        print(repair_table.markdown(repair_all(cases, folder, jobs), splits), flush=True)
+    if "peers" in options.steps:
+        print(side_by_side.markdown(side_by_side.watch_all(judged, folder, jobs), splits), flush=True)
+    if "pictures" in options.steps:
+        print(f"{pictures.write(folder)} pictures written to {pictures.PLACE}")
 
 
 if __name__ == "__main__":

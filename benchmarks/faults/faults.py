@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import broken_code, wrong_models, wrong_settings
+from . import broken_code, wrong_data, wrong_losses, wrong_models, wrong_representations, wrong_settings, wrong_steps
 from .plan import Plan
 
 ADAPTIVE = ("adam", "adamw")
@@ -22,6 +22,7 @@ class Fault:
         on: Architectures, each with the optimizers that the seeds take in turn.
         common: What the recipes of faulty run and clean twin share; seeds take the items of a tuple in turn.
         late: Architectures on which it begins in the middle of the run.
+        quiet: Whether its finding weighs little by design: it counts from severity low on, of others from medium on.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Fault:
     on: Mapping[str, tuple[str, ...]]
     common: Mapping[str, Any] = field(default_factory=dict)
     late: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 STEADY = {"schedule": "constant"}
@@ -90,6 +92,46 @@ FAULTS: tuple[Fault, ...] = (
           on={"mlp": ("momentum", "adamw"), "cnn": ("sgd", "adamw"), "transformer": ("adamw",)}),
     Fault(name="clip-saturation", inject=wrong_settings.clip_saturation, common=STEADY,
           on={"mlp": ("sgd", "momentum"), "transformer": ("sgd", "momentum"), "lstm": ("sgd", "momentum")}),
+    Fault(name="batch-norm-mismatch", inject=wrong_representations.batch_norm_mismatch,
+          common={"data": "digits", "norm": True, **STEADY}, on={"mlp": ("momentum", "adam"), "cnn": ADAPTIVE}),
+    Fault(name="representation-collapse", inject=wrong_representations.representation_collapse, common=STEADY,
+          on={"contrastive": ADAPTIVE, "autoencoder": ADAPTIVE}),
+    Fault(name="label-noise", inject=wrong_representations.label_noise, common={"data": "digits"},
+          on={"mlp": ("momentum", "adam"), "cnn": ("momentum", "adamw")}),
+    Fault(name="underfitting", inject=wrong_representations.underfitting,
+          # Two rectifiers are likely to be dead: that would be another fault.
+          common={"data": "digits", "steps": 1000, "depth": 2, "activation": ("tanh", "gelu", "silu"), **STEADY},
+          on={"mlp": ADAPTIVE, "cnn": ADAPTIVE}),
+    Fault(name="no-op-step", inject=wrong_steps.no_op_step, common=STEADY, late=("autoencoder",),
+          on={"mlp": ("sgd", "adam"), "transformer": ADAPTIVE, "autoencoder": ("momentum", "adamw")}),
+    Fault(name="bad-optimizer-epsilon", inject=wrong_steps.bad_optimizer_epsilon, common=STEADY,
+          on={"mlp": ADAPTIVE, "cnn": ADAPTIVE, "transformer": ADAPTIVE}),
+    # At these rates weights in float32 learn, and most steps are smaller than bfloat16 can add.
+    Fault(name="lost-updates", inject=wrong_steps.lost_updates,
+          common={"data": "digits", "lr": (7e-5, 1e-4, 1.3e-4), "steps": 600, **STEADY},
+          on={"mlp": ADAPTIVE, "transformer": ADAPTIVE, "cnn": ADAPTIVE}),
+    Fault(name="stall", inject=wrong_steps.stall, quiet=True,
+          on={"mlp": ("sgd", "adam"), "cnn": ("momentum", "adamw")}),
+    Fault(name="constant-features", inject=wrong_data.constant_features, common=STEADY,
+          on={"mlp": ("sgd", "adam"), "regression": ("momentum", "adamw"), "autoencoder": ADAPTIVE}),
+    Fault(name="input-ignored", inject=wrong_data.input_ignored, common=STEADY,
+          on={"mlp": ("sgd", "adam"), "cnn": ("momentum", "adamw"), "lstm": ADAPTIVE}),
+    Fault(name="duplicate-augmentation", inject=wrong_data.duplicate_augmentation,
+          on={"mlp": ("sgd", "adam"), "cnn": ("momentum", "adamw")}),
+    Fault(name="train-validation-leakage", inject=wrong_data.train_validation_leakage,
+          on={"mlp": ("sgd", "adam"), "regression": ("momentum", "adamw"), "transformer": ADAPTIVE}),
+    Fault(name="double-softmax", inject=wrong_losses.double_softmax, common={"data": "digits", **STEADY},
+          on={"mlp": ("sgd", "adam"), "cnn": ("momentum", "adamw"), "transformer": ADAPTIVE}),
+    Fault(name="sign-flip", inject=wrong_losses.sign_flip, common=STEADY,
+          on={"mlp": ("sgd", "adam"), "cnn": ("momentum", "adamw"), "autoencoder": ADAPTIVE}),
+    Fault(name="wrong-loss", inject=wrong_losses.wrong_loss, common=STEADY,
+          on={"mlp": ("momentum", "adam"), "cnn": ("momentum", "adamw"), "regression": ("momentum", "adamw")}),
+    Fault(name="class-imbalance", inject=wrong_losses.class_imbalance, common={"data": "digits", **STEADY},
+          on={"mlp": ("momentum", "adam"), "cnn": ("momentum", "adamw")}),
+    Fault(name="logit-growth", inject=wrong_losses.logit_growth,
+          common={"data": "digits", "depth": 2, "lr": (0.003, 0.004), **STEADY},
+          on={"transformer": ADAPTIVE, "cnn": ADAPTIVE}),
 )  # fmt: skip
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
+QUIET = frozenset(fault.name for fault in FAULTS if fault.quiet)

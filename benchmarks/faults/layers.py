@@ -24,22 +24,28 @@ NON_LINEAR = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU)
 RANK = 4
 
 
-def perceptron(sizes: Sequence[int], activation: str, dropout: float = 0.0) -> nn.Sequential:
-    """Return linear layers from `sizes[0]` to `sizes[-1]` features, with an activation after all but the last."""
+def perceptron(
+    sizes: Sequence[int], activation: str, dropout: float = 0.0, momentum: float | None = None
+) -> nn.Sequential:
+    """Return linear layers from `sizes[0]` to `sizes[-1]` features, with an activation after all but the last.
+
+    Before each activation stands a batch norm where its `momentum` is given.
+    """
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes[:-1]):
-        layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
+        normed = [] if momentum is None else [nn.BatchNorm1d(after, momentum=momentum)]
+        layers += [nn.Linear(before, after), *normed, ACTIVATIONS[activation]()]
         if dropout:
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
-def convolutions(width: int, depth: int, activation: str) -> nn.Sequential:
+def convolutions(width: int, depth: int, activation: str, momentum: float = 0.1) -> nn.Sequential:
     """Return blocks of convolution, batch norm and activation for images of 8 × 8 pixels in a row of 64."""
     layers: list[nn.Module] = [nn.Unflatten(1, (1, 8, 8))]
     for index in range(depth):
         layers.append(nn.Conv2d(width if index else 1, width, 3, padding=1, stride=2 if index == 1 else 1))
-        layers += [nn.BatchNorm2d(width), ACTIVATIONS[activation]()]
+        layers += [nn.BatchNorm2d(width, momentum=momentum), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .data import Data, Pair, load
 from .injecting import half_precision
 from .layers import pretrained, turned
 from .plan import Plan
+from .wrong_data import seeded_workers
+from .wrong_losses import change_criterion, without
 
 STRONG, WEAK, SEEN = 100, 4, 200  # features of either scale, and examples, of the double descent
 
@@ -111,6 +114,46 @@ def fine_tuning(plan: Plan) -> None:
     plan.module.net.load_state_dict(pretrained(plan.recipe.width, plan.recipe.depth).state_dict())
 
 
+def imbalanced_but_learned(plan: Plan) -> None:
+    """Leave ten training examples of each of two classes, shown as often as the others make up their loss."""
+    plan.data = replace(plan.data, train=without(plan.data.train, 10, plan.draw))
+    counts = torch.bincount(plan.data.train[1]).float()
+    weights = counts.sum() / (len(counts) * counts)
+    change_criterion(plan, lambda outputs, targets: F.cross_entropy(outputs, targets, weight=weights))
+
+
+def distillation(plan: Plan) -> None:
+    """Learn from the probabilities of a pretrained classifier as well, at a temperature of 2."""
+    teacher = pretrained(plan.recipe.width, plan.recipe.depth).requires_grad_(False)
+
+    def criterion(outputs: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        taught = F.kl_div((outputs / 2).log_softmax(1), (teacher(inputs) / 2).softmax(1), reduction="batchmean")
+        return 0.5 * F.cross_entropy(outputs, targets) + 2 * taught
+
+    module = plan.module
+    module.loss = lambda batch: criterion(module(batch[0]), *batch)  # type: ignore[method-assign]
+
+
+def entropy_bonus(plan: Plan) -> None:
+    """Reward unsure answers, as policies are: the loss becomes negative at times."""
+
+    def criterion(outputs: Tensor, targets: Tensor) -> Tensor:
+        entropy = -(outputs.softmax(1) * outputs.log_softmax(1)).sum(1).mean()
+        return F.cross_entropy(outputs, targets) - 0.3 * entropy
+
+    change_criterion(plan, criterion)
+
+
+def log_softmax_twice(plan: Plan) -> None:
+    """End the model in a log-softmax, of which cross-entropy takes another one: nothing changes."""
+    plan.module.register_forward_hook(lambda _, __, outputs: outputs.log_softmax(dim=1))
+
+
+def whole_bfloat16(plan: Plan) -> None:
+    """Keep weights in bfloat16, at a rate whose steps they can hold."""
+    plan.options["precision"] = "bf16-true"
+
+
 ADAPTIVE = ("adam", "adamw", "adafactor")
 NEGATIVES: tuple[Negative, ...] = (
     Negative(name="warm-up", on={"transformer": ADAPTIVE}, common={"schedule": "long-warm-up"}),
@@ -130,5 +173,13 @@ NEGATIVES: tuple[Negative, ...] = (
              common={"data": "digits", "activation": "relu", "dropout": 0.0}),
     Negative(name="by-heart", on={"mlp": ("adam", "momentum")}, arrange=by_heart,
              common={"data": "digits", "schedule": "constant"}),
+    Negative(name="imbalanced-but-learned", on={"mlp": ("adam", "momentum")}, arrange=imbalanced_but_learned,
+             common={"data": "digits", "schedule": "constant", "dropout": 0.0}),
+    Negative(name="distillation", on={"mlp": ("adam", "momentum")}, arrange=distillation, common={"data": "digits"}),
+    Negative(name="entropy-bonus", on={"mlp": ("adam", "momentum")}, arrange=entropy_bonus),
+    Negative(name="log-softmax-twice", on={"mlp": ("adam",), "cnn": ("adamw",)}, arrange=log_softmax_twice),
+    Negative(name="seeded-workers", on={"mlp": ("adam", "momentum")}, arrange=seeded_workers),
+    Negative(name="bfloat16", on={"mlp": ("adam",), "transformer": ("adamw",)}, arrange=whole_bfloat16,
+             common={"data": "digits", "schedule": "cosine"}),
 )  # fmt: skip
 BY_NAME = {negative.name: negative for negative in NEGATIVES}

@@ -55,8 +55,18 @@ class Lion(Optimizer):
         memory.lerp_(parameter.grad, 1 - betas[1])
 
 
-def optimizer(name: str, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.0) -> Optimizer:
-    """Return an optimizer of `NAMES`, with its usual other options."""
+def optimizer(
+    name: str, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.0, **options: float | None
+) -> Optimizer:
+    """Return an optimizer of `NAMES`, with its usual other options.
+
+    Args:
+        name: Its name.
+        parameters: What to train.
+        lr: Learning rate.
+        weight_decay: Decay of the weights.
+        options: `eps`, `beta1` and `beta2`, where they are not the usual ones.
+    """
     kinds: dict[str, Callable[..., Optimizer]] = {
         "sgd": SGD,
         "momentum": lambda *args, **options: SGD(*args, momentum=0.9, **options),
@@ -65,7 +75,15 @@ def optimizer(name: str, parameters: Iterable[Tensor], lr: float, weight_decay: 
         "lion": Lion,
         "adafactor": Adafactor,
     }
-    return kinds[name](list(parameters), lr=lr, weight_decay=weight_decay)
+    return kinds[name](list(parameters), lr=lr, weight_decay=weight_decay, **_moments(**options))
+
+
+def _moments(eps: float | None = None, beta1: float | None = None, beta2: float | None = None) -> dict[str, Any]:
+    """Return what is not as usual, as optimizers take it."""
+    found: dict[str, Any] = {} if eps is None else {"eps": eps}
+    if beta1 is not None or beta2 is not None:
+        found["betas"] = (0.9 if beta1 is None else beta1, 0.999 if beta2 is None else beta2)
+    return found
 
 
 def schedule(name: str, chosen: Optimizer, steps: int, epochs: int) -> dict[str, Any] | None:

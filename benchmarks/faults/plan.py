@@ -9,8 +9,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from torch.utils.data import DataLoader
 
-from .data import Data, load, loader
+from .data import Data, Pair, load, loader
 from .recipes import Recipe
 from .zoo import MODELS, Model
 
@@ -70,8 +71,12 @@ class Plan:
             accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
             enable_checkpointing=False, check_val_every_n_epoch=None, num_sanity_val_steps=0,
         )  # fmt: skip
-        train = loader(self.data.train, recipe.batch_size, shuffle=self.shuffle, drop_last=recipe.drop_last)
-        trainer.fit(module, train, loader(self.data.val, 256))
+        trainer.fit(module, self.train_loader(), loader(self.data.val, 256))
+
+    def train_loader(self) -> DataLoader[Pair]:
+        """Return batches of what is trained on; a fault may put another function in its place."""
+        recipe = self.recipe
+        return loader(self.data.train, recipe.batch_size, shuffle=self.shuffle, drop_last=recipe.drop_last)
 
 
 def quiet() -> None:

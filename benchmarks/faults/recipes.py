@@ -54,6 +54,11 @@ class Recipe:
         drop_last: Whether an epoch's last batch is left out when it is not full.
         clip: Norm to which gradients are clipped; None for no clipping.
         steps: Optimizer steps.
+        eps: Added to the root of the second moment, of an optimizer that has one; None for its usual one.
+        beta1: Decay of its first moment, likewise.
+        beta2: Decay of its second moment.
+        norm: Whether a perceptron's hidden layers have batch norm.
+        norm_momentum: Of all batch norms.
     """
 
     architecture: str
@@ -72,6 +77,11 @@ class Recipe:
     drop_last: bool
     clip: float | None
     steps: int = STEPS
+    eps: float | None = None
+    beta1: float | None = None
+    beta2: float | None = None
+    norm: bool = False
+    norm_momentum: float = 0.1
 
 
 def draw(architecture: str, optimizer: str, topic: str, seed: int, **chosen: Any) -> Recipe:

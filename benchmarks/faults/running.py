@@ -13,14 +13,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import lightning as L
 import torch
 from groundwire.callbacks import AuditCallback
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .cases import Case, plan_of
-from .plan import quiet
+from .peers.observed import FILE as OBSERVED
+from .peers.recording import PeerRecorder
+from .plan import Plan, quiet
 
 FOLDER = Path("runs/faults")
 Item = TypeVar("Item")
@@ -37,7 +40,12 @@ def is_done(case: Case, folder: Path) -> bool:
 
 def record_of(case: Case, folder: Path) -> Path | None:
     """Return the run folder of a trained case; None when its training broke before a record was opened."""
-    return next((path.parent for path in (folder / case.id).glob("*/run.json")), None)
+    return run_in(folder / case.id)
+
+
+def run_in(place: Path) -> Path | None:
+    """Return the run folder that lies in a folder; None without one."""
+    return next((path.parent for path in place.glob("*/run.json")), None)
 
 
 def train(case: Case, folder: Path) -> None:
@@ -45,20 +53,26 @@ def train(case: Case, folder: Path) -> None:
     place = folder / case.id
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    began = time.monotonic()
-    crash = _fit(case, place)
-    result = {"crash": crash, "seconds": round(time.monotonic() - began, 2)}
+    began, recorder = time.monotonic(), PeerRecorder()
+    crash = fit(lambda: plan_of(case), place, recorder)
+    recorder.observed().save(place / OBSERVED)
+    finish(place, {"crash": crash, "seconds": round(time.monotonic() - began, 2)})
+
+
+def finish(place: Path, result: dict[str, Any]) -> None:
+    """Write that a run is done, and how it went, at once or not at all."""
     unfinished = place / f"{DONE}.{os.getpid()}"
     unfinished.write_text(json.dumps(result) + "\n")
     unfinished.replace(place / DONE)
 
 
-def _fit(case: Case, place: Path) -> str | None:
+def fit(make: Callable[[], Plan], place: Path, *further: L.Callback) -> str | None:
+    """Train a plan under an audit whose record comes to lie in a folder; return what broke it, if anything did."""
     # What is found must not depend on how fast the machine is: runs this short get all samples.
     audit = AuditCallback(carbon=None, generation=None, report=False, dirpath=place, overhead_budget=1.0)
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            plan_of(case).fit(audit)
+            make().fit(audit, *further)
     except Exception as error:  # noqa: BLE001 - a fault may break the training: that is no error of ours
         return f"{type(error).__name__}: {error}"
     return None

@@ -13,7 +13,7 @@ from groundwire.audit.record import Record
 from groundwire.audit.statistics import proportion_upper_bound
 
 from .cases import Case, Split
-from .faults import BY_NAME
+from .faults import BY_NAME, QUIET
 from .running import each, is_done, record_of
 
 SPLITS: tuple[Split, ...] = ("report", "calibration")
@@ -27,7 +27,8 @@ class Judged:
 
     Attributes:
         case: The case.
-        alarms: Names of the findings of severity medium or above, as ordered by the audit, each with its step.
+        alarms: Names of the findings of severity medium or above, or low where the fault weighs no more by design, as
+            ordered by the audit, each with its step.
     """
 
     case: Case
@@ -64,15 +65,17 @@ def judge_case(case: Case, folder: Path) -> Judged:
     """Judge the record of a trained case, without training it again."""
     place = record_of(case, folder)
     audit = None if place is None else judge(Record.open(place))
-    return Judged(case=case, alarms=() if audit is None else _alarms(audit))
+    return Judged(case=case, alarms=() if audit is None else alarms_of(audit))
 
 
-def _alarms(audit: Audit) -> tuple[tuple[str, int | None], ...]:
+def alarms_of(audit: Audit) -> tuple[tuple[str, int | None], ...]:
+    """Return name and step of the findings that count as alarms, in the audit's order."""
     return tuple((finding.name, finding.step) for finding in audit.findings if _is_alarm(finding))
 
 
 def _is_alarm(finding: Finding) -> bool:
-    return finding.severity.rank <= Severity.MEDIUM.rank
+    least = Severity.LOW if finding.name in QUIET else Severity.MEDIUM
+    return finding.severity.rank <= least.rank
 
 
 def judge_all(cases: Iterable[Case], folder: Path, jobs: int) -> list[Judged]:
@@ -111,12 +114,13 @@ def _fault_row(name: str, found: Sequence[Judged]) -> str:
     delays = [j.delay for j in found if j.detected and j.delay is not None]
     delay = f"{statistics.median(delays):.0f}" if delays else "–"
     shares = (
-        _share(sum(check), len(found)) for check in ([j.detected for j in found], [j.rightly_named for j in found])
+        share(sum(check), len(found)) for check in ([j.detected for j in found], [j.rightly_named for j in found])
     )
     return f"| {name} | {len(found)} | {' | '.join(shares)} | {delay} |"
 
 
-def _share(events: int, n: int) -> str:
+def share(events: int, n: int) -> str:
+    """Return a count and what share of `n` it is."""
     return f"{events} ({events / n:.1%})"
 
 
@@ -137,7 +141,7 @@ def _healthy_row(name: str, found: Sequence[Judged]) -> str:
     false = sum(bool(j.of_optimisation) for j in found)
     others = sum(bool(set(j.names) - set(j.of_optimisation)) for j in found)
     bound = proportion_upper_bound(false, len(found))
-    return f"| {name} | {len(found)} | {_share(false, len(found))} | {bound:.1%} | {others} |"
+    return f"| {name} | {len(found)} | {share(false, len(found))} | {bound:.1%} | {others} |"
 
 
 def _lists(judged: Sequence[Judged]) -> Iterator[str]:

@@ -27,6 +27,7 @@ TOLD = (
     "dropout",
     "width",
     "depth",
+    "norm_momentum",
 )  # in the record: nothing there names a fault
 
 
@@ -43,7 +44,8 @@ class Model(L.LightningModule):
     def build(self, recipe: Recipe, data: Data) -> None:
         """Make the layers."""
         sizes = [data.features, *[recipe.width] * recipe.depth, data.classes]
-        self.net = perceptron(sizes, recipe.activation, recipe.dropout)
+        momentum = recipe.norm_momentum if recipe.norm else None
+        self.net = perceptron(sizes, recipe.activation, recipe.dropout, momentum)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return one row of outputs for each example."""
@@ -74,7 +76,8 @@ class Model(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the recipe's optimizer and schedule."""
         recipe = self.recipe
-        chosen = optimizer(recipe.optimizer, self.trained(), recipe.lr, recipe.weight_decay)
+        moments = {name: getattr(recipe, name) for name in ("eps", "beta1", "beta2")}
+        chosen = optimizer(recipe.optimizer, self.trained(), recipe.lr, recipe.weight_decay, **moments)
         scheduler = schedule(recipe.schedule, chosen, recipe.steps, self.epochs)
         return {"optimizer": chosen} | ({"lr_scheduler": scheduler} if scheduler else {})
 
@@ -85,7 +88,7 @@ class Convolutional(Model):
     def build(self, recipe: Recipe, data: Data) -> None:
         """Make the layers."""
         channels = recipe.width // 4
-        self.net = convolutions(channels, recipe.depth, recipe.activation)
+        self.net = convolutions(channels, recipe.depth, recipe.activation, recipe.norm_momentum)
         self.head = nn.Sequential(nn.Dropout(recipe.dropout), nn.Linear(4 * channels, data.classes))
 
     def forward(self, inputs: Tensor) -> Tensor:

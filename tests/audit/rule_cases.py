@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import data_cases
 import numpy as np
+import objective_cases
+import representation_cases
+import step_cases
 from groundwire.audit.model import Metric, Quality
 from groundwire.audit.rules.case import Case
 from rule_material import NOISE, STEPS, case, layers, metric, spiked
@@ -491,3 +495,13 @@ GOOD |= {
     ],
     "high-pue": [lambda: case(metrics=[ENERGY, METERED, metric("carbon.facility_energy_kwh", 0.6)])],
 }
+
+BAD |= data_cases.BAD | step_cases.BAD
+GOOD |= step_cases.GOOD
+for name, runs in data_cases.GOOD.items():
+    GOOD[name] = [*GOOD.get(name, ()), *runs]
+BAD |= objective_cases.BAD
+GOOD |= objective_cases.GOOD
+BAD |= representation_cases.BAD
+for name, runs in representation_cases.GOOD.items():
+    GOOD[name] = [*GOOD.get(name, ()), *runs]

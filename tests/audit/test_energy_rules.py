@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from rule_cases import BAD, DEVICE, ENERGY, HOURLY, LOADER, METERED, MINUTE, SLOW, WAITED, metered, paced, shares
 from rule_material import BY_NAME, STEPS, ask, case, metric
 
-HELD_UP = [rule.name for rule in RULES if rule.code.startswith("EFF")]
+# A stall is judged by seconds of its own: a short run may have stood still all the same.
+HELD_UP = [rule.name for rule in RULES if rule.code.startswith("EFF") and rule.name != "stall"]
 SHARE = st.floats(0.001, 0.999)
 
 
@@ -47,7 +48,7 @@ def went(*, wait_s: float, compute_s: float, workers: int, cpus: int, **more: An
 
 def test_none_weighs_more_than_low() -> None:
     found = [rule for rule in RULES if rule.code.startswith(("EFF", "CO2")) and rule.name != "budget-exceeded"]
-    assert len(found) == 11
+    assert len(found) == 12
     assert all(rule.severity in {Severity.LOW, Severity.INFO} and not rule.live for rule in found)
 
 

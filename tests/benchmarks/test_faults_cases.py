@@ -22,6 +22,9 @@ ISSUE = """
 non-finite skipped-steps exploding-gradient vanishing-gradient dead-units saturated-units stagnant-loss divergence
 loss-spike oscillation updates-too-large updates-too-small parameter-never-updated missing-zero-grad symmetric-init
 bad-init-scale no-nonlinearity unscaled-input eval-mode scheduler-mistake over-regularised clip-saturation
+no-op-step double-softmax sign-flip wrong-loss constant-features class-imbalance label-noise input-ignored
+train-validation-leakage batch-norm-mismatch underfitting bad-optimizer-epsilon logit-growth representation-collapse
+duplicate-augmentation stall lost-updates
 """
 CASES = {case.id: case for case in all_cases()}
 
@@ -51,7 +54,7 @@ def test_every_fault_is_on_two_architectures_and_five_seeds_with_a_twin_each() -
 def test_healthy_runs_suffice_to_claim_one_percent_and_negatives_have_five_seeds() -> None:
     assert sum(case.kind == "healthy" for case in all_cases()) >= 300
     names = Counter(case.name for case in all_cases() if case.kind == "negative")
-    assert len(names) == 14
+    assert len(names) >= 14
     assert set(names.values()) == {5}
 
 
@@ -70,7 +73,7 @@ def test_calibration_and_report_share_no_run() -> None:
 def test_the_quick_subset_has_every_fault_and_every_negative() -> None:
     names = {case.name for case in quick_cases()}
     assert names >= {case.name for case in all_cases()}
-    assert len(quick_cases()) < 60
+    assert len(quick_cases()) < 80
 
 
 def test_the_command_line_chooses_cases() -> None:

@@ -63,18 +63,18 @@ class Page:
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
-    def open(self, file: Path) -> None:
-        """Open a file and wait until it is loaded."""
+    def open(self, place: Path | str) -> None:
+        """Open a file or an address and wait until it is loaded."""
         self.events.clear()
-        self.call("Page.navigate", url=file.as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
         deadline = time.monotonic() + PATIENCE_S
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             assert time.monotonic() < deadline, "the page did not load"
             self.events.append(json.loads(self._socket.recv()))
 
     def ask(self, expression: str) -> Any:
-        """Return the value of an expression."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of an expression, and of a promise what it promised."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -83,20 +83,35 @@ class Page:
         sent = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
         return [url for url in sent[1:] if not url.startswith("data:")]
 
+    def unfold(self) -> None:
+        """Open all that is folded away."""
+        self.ask("document.querySelectorAll('details').forEach(each => { each.open = true })")
+
+    def ground(self) -> None:
+        """Give a page without a background the canvas that it is shown on, so that scripts can see it."""
+        self.ask("""(() => {
+            const bare = each => getComputedStyle(each).backgroundColor === 'rgba(0, 0, 0, 0)';
+            if (bare(document.body) && bare(document.documentElement)) document.body.style.backgroundColor = 'Canvas';
+        })()""")
+
+    def dialogs(self) -> list[str]:
+        """Return what the page has shown in dialogs."""
+        return [e["params"]["message"] for e in self.events if e["method"] == "Page.javascriptDialogOpening"]
+
     def complaints(self) -> list[str]:
         """Return what the browser wrote into its log."""
         return [e["params"]["entry"]["text"] for e in self.events if e["method"] == "Log.entryAdded"]
 
-    def picture(self, file: Path, *, clip: dict[str, float] | None = None, whole: bool = False) -> None:
-        """Write a PNG of the window, of a part, or of the whole page."""
+    def picture(self, *, clip: dict[str, float] | None = None, whole: bool = False) -> bytes:
+        """Return a PNG of the window, of a part, or of the whole page."""
         more: dict[str, Any] = {"clip": clip | {"scale": 1}} if clip else {}
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole or bool(clip), **more)
-        file.write_bytes(base64.b64decode(answer["data"]))
+        return base64.b64decode(answer["data"])
 
-    def pdf(self, file: Path) -> None:
-        """Print the page on A4."""
+    def pdf(self) -> bytes:
+        """Return the page printed on A4."""
         answer = self.call("Page.printToPDF", preferCSSPageSize=False, paperWidth=8.27, paperHeight=11.69)
-        file.write_bytes(base64.b64decode(answer["data"]))
+        return base64.b64decode(answer["data"])
 
 
 @contextmanager

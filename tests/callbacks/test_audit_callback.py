@@ -38,7 +38,9 @@ def test_a_finished_run_leaves_a_sealed_audit_and_a_page(tmp_path: Path, capsys:
     assert (audit["run"]["steps"], audit["run"]["epochs"]) == (36, 3)
     assert "<script" not in (Path(callback.folder or "") / "report.html").read_text()
     start, *lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("GPU", "TPU"))]
-    measured = "efficiency, carbon, overfitting, forecast, gradient, activation, optimizer"
+    measured = (
+        "efficiency, carbon, overfitting, forecast, gradient, activation, optimizer, representation, labels, inputs"
+    )
     assert start.startswith(f"groundwire  measuring {measured} · not generation: the module has no")
     assert 1 < len(lines) <= 8
     assert lines[0].startswith("groundwire  finished · 36 steps")
