@@ -94,7 +94,8 @@ def _ending(audit: Audit) -> str:
         RunStatus.CRASHED: "The run crashed",
     }[audit.run.status]
     why = f" ({audit.run.exception})" if audit.run.exception else ""
-    return f"{how}{why} after {count(audit.run.steps, 'step')}. Its numbers describe an unfinished run."
+    known = " that were recorded" if audit.run.status is RunStatus.RUNNING else ""
+    return f"{how}{why} after {count(audit.run.steps, 'step')}{known}. Its numbers describe an unfinished run."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
