@@ -116,6 +116,10 @@ class RepresentationMonitor(Monitor):
         """Look at the last weights."""
         self._look(trainer, pl_module, last=True)
 
+    def close(self) -> None:
+        """Let go of the batches."""
+        self._probe = Probe(BATCHES, ROOM)
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Copy the first training batches as they pass."""
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)

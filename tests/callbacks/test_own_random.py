@@ -85,7 +85,9 @@ def closure() -> Any:
 
 
 @pytest.mark.parametrize(
-    "rng", [np.random.default_rng(0), np.random.RandomState(0), random.Random(0), torch.Generator()], ids=repr
+    "rng",
+    [np.random.default_rng(0), np.random.RandomState(0), random.Random(0), torch.Generator()],
+    ids=lambda rng: type(rng).__name__ + str(rng.__class__.__module__).partition(".")[0],
 )
 def test_a_generator_that_is_drawn_from_is_found(rng: Any) -> None:
     assert names(Drawing(rng)) == ["dataset.rng"]
@@ -124,7 +126,9 @@ def test_a_dataset_that_holds_itself_comes_to_an_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "rng", [np.random.default_rng(0), np.random.RandomState(0), random.Random(0), torch.Generator()], ids=repr
+    "rng",
+    [np.random.default_rng(0), np.random.RandomState(0), random.Random(0), torch.Generator()],
+    ids=lambda rng: type(rng).__name__ + str(rng.__class__.__module__).partition(".")[0],
 )
 def test_a_generator_that_was_drawn_from_is_not_untouched(rng: Any) -> None:
     (found,) = carried(DataLoader(Drawing(rng), num_workers=2))
