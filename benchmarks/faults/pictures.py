@@ -20,7 +20,7 @@ from .running import record_of
 
 PLACE = Path("audit/rules/pictures.json")
 POINTS, DIGITS = 48, 4  # of a series, and of a value
-LOSS = "train.loss"
+OTHERS = ("train.loss", "overfitting.val_loss", "efficiency.samples_per_s")
 KINDS = {
     "mlp": "perceptron",
     "cnn": "convolutional network",
@@ -57,21 +57,27 @@ def _of(case: Case, twin: Case, folder: Path) -> tuple[str, dict[str, Any]] | No
     if finding is None:
         return None
     bad, good = Reader(record), Reader(Record.open(places[1]))
-    name, layer = _series(finding, bad, good)
+    chosen = _series(finding, bad, good)
+    if chosen is None:
+        return None
+    name, layer = chosen
     sides = {side: _points(reader.curve(name, layer)) for side, reader in (("bad", bad), ("good", good))}
     told = f"{KINDS.get(case.architecture, case.architecture)} with {case.optimizer}"
     described = {"run": told, "series": f"{name} of {layer}" if layer else name, "unit": bad.curve(name, layer).unit}
     return finding.rule, described | sides
 
 
-def _series(finding: Finding, bad: Reader, good: Reader) -> tuple[str, str | None]:
-    """Return the series that the evidence names and both runs have; else the training loss."""
-    for item in finding.evidence:
-        name, layer = item.series or "", item.layer
-        column = layer if layer and layer in bad.columns(name) else None
-        if name and all(reader.curve(name, column).drawable for reader in (bad, good)):
-            return name, column
-    return LOSS, None
+def _series(finding: Finding, bad: Reader, good: Reader) -> tuple[str, str | None] | None:
+    """Return the series that the evidence names, else a loss or the throughput: the first that differs."""
+    named = [(item.series, item.layer) for item in finding.evidence if item.series]
+    columns = [(name, layer if layer and layer in bad.columns(name) else None) for name, layer in named]
+    wanted = [*columns, *((name, None) for name in OTHERS)]
+    return next((found for found in wanted if _differ(bad.curve(*found), good.curve(*found))), None)
+
+
+def _differ(one: Curve, other: Curve) -> bool:
+    drawable = one.step.size > 1 and other.step.size > 1
+    return drawable and not np.array_equal(one.value, other.value, equal_nan=True)
 
 
 def _points(curve: Curve) -> dict[str, list[Any]]:

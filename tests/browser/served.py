@@ -20,6 +20,8 @@ HEADERS = {
 class _Handler(SimpleHTTPRequestHandler):
     """Gives `/KIND/FILE` with the header of that kind; `asked` keeps every path that anybody asked for."""
 
+    timeout = 1.0  # browsers open connections that they never use, and other tests count threads
+
     def __init__(self, *options: Any, asked: list[str], **more: Any) -> None:
         self.asked = asked
         super().__init__(*options, **more)
@@ -44,6 +46,7 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder; yield its address and the list of what is asked for."""
     asked: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder), asked=asked))
+    server.daemon_threads = False  # closing waits for them
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

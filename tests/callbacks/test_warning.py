@@ -138,4 +138,4 @@ def test_a_model_that_stays_nan_is_not_written_at_every_step(tmp_path: Path) -> 
     fit(trainer(tmp_path, callback, max_epochs=10), Breaking())
     record = Record.open(callback.folder or "")
     assert len(record.events("nonfinite")) > 100
-    assert (record.run.attempts[-1].chunks or 0) < 80
+    assert (record.run.attempts[-1].chunks or 0) < 120  # steps; a flush writes a chunk of each table
