@@ -2,28 +2,28 @@
 
 What has to be kept is the list of traps that a validation step called from a hook falls into: logging that
 overwrites the user's values, metric objects that count the probe, statistics in buffers, outputs collected
-in lists, and attributes that the step sets.
+in lists, attributes that the step sets, and what it prints or writes to a logger itself.
 """
 
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stdout
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torchmetrics import Metric, MetricCollection
 
+from .contents import Contents, refill
 from .logged import Logged
 
 INTERNAL = frozenset(vars(nn.Module()))
-CONTAINERS = (list, dict, set, deque)
-DEPTH = 4  # containers in containers
 
 
 @contextmanager
@@ -35,6 +35,8 @@ def isolated(module: LightningModule, *, evaluate: bool = True) -> Iterator[Logg
     logged = Logged()
     with ExitStack() as stack:
         stack.enter_context(_random_numbers())
+        stack.enter_context(redirect_stdout(StringIO()))
+        stack.enter_context(_loggers(module))
         stack.enter_context(torch.no_grad())
         stack.enter_context(_compiled_as_before())
         stack.enter_context(_attributes(module))
@@ -58,6 +60,22 @@ def _random_numbers() -> Iterator[None]:
         torch.set_rng_state(states[2])
         if cuda:
             torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def _loggers(module: LightningModule) -> Iterator[None]:
+    """Let what a step hands to a logger itself go nowhere: it would stand in the user's curves and pictures twice."""
+    try:
+        trainer = module.trainer
+    except RuntimeError:  # not attached to one
+        yield
+        return
+    kept = trainer.loggers
+    try:
+        trainer.loggers = [DummyLogger() for _ in kept]
+        yield
+    finally:
+        trainer.loggers = kept
 
 
 def _compiled_as_before() -> AbstractContextManager[Any]:
@@ -97,7 +115,7 @@ def _buffers(module: nn.Module) -> Iterator[None]:
         for child, name, buffer in kept:
             setattr(child, name, buffer)
         for register, content in before:  # a step may have registered more of them
-            _refill(register, content)
+            refill(register, content)
 
 
 @contextmanager
@@ -124,32 +142,18 @@ def _swap_metrics(parent: nn.Module, kept: list[tuple[nn.Module, str, nn.Module]
 
 @contextmanager
 def _attributes(module: nn.Module) -> Iterator[None]:
-    """Put back attributes that a step sets, and the content of containers that it fills."""
+    """Put back attributes that a step sets, and the content of containers and objects that it fills."""
     modules = [child for child in module.modules() if not isinstance(child, Metric | MetricCollection)]
     values = [{k: v for k, v in vars(child).items() if k not in INTERNAL} for child in modules]
-    containers: dict[int, tuple[Any, Any]] = {}
+    contents = Contents()
     try:
-        for kept in values:
-            for value in kept.values():
-                _remember(value, containers, DEPTH)
+        for child, kept in zip(modules, values, strict=True):
+            vars(child).update({name: contents.stand_in(value) for name, value in kept.items()})
         yield
     finally:
         for child, kept in zip(modules, values, strict=True):
             _restore(vars(child), kept)
-        for container, content in containers.values():
-            _refill(container, content)
-
-
-def _remember(value: Any, containers: dict[int, tuple[Any, Any]], depth: int) -> None:
-    """Keep the content of a container; metrics in it, which no module knows, make room for copies."""
-    if type(value) not in CONTAINERS or id(value) in containers or depth == 0:
-        return
-    containers[id(value)] = value, value.copy()
-    for place, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
-        if isinstance(item, Metric | MetricCollection) and not isinstance(value, set | deque):
-            value[place] = item.clone()
-        else:
-            _remember(item, containers, depth - 1)
+        contents.put_back()
 
 
 def _restore(attributes: dict[str, Any], kept: dict[str, Any]) -> None:
@@ -158,17 +162,3 @@ def _restore(attributes: dict[str, Any], kept: dict[str, Any]) -> None:
     for name, value in kept.items():
         if attributes.get(name) is not value:
             attributes[name] = value
-
-
-def _refill(container: Any, content: Any) -> None:
-    if isinstance(container, dict | set):
-        if container != content if isinstance(container, set) else not _same_items(container, content):
-            container.clear()
-            container.update(content)
-    elif len(container) != len(content) or any(a is not b for a, b in zip(container, content, strict=True)):
-        container.clear()
-        container.extend(content)
-
-
-def _same_items(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
-    return one.keys() == other.keys() and all(one[key] is other[key] for key in one)
