@@ -16,9 +16,8 @@ from .console import complain, put, say
 from .errors import RecordError, UsageError
 from .escape import visible
 from .estimate_command import estimate
-from .file_names import RELEASE, WAIVERS
 from .gate_command import register as register_gate
-from .options import LATER, Listing, RunPath, write
+from .options import LATER, BaselinePath, CheckpointPath, Listing, ReleasePath, RunPath, WaiversPath, write
 from .redact_command import redact
 from .verify_command import verify
 
@@ -107,16 +106,10 @@ register_gate(app)
 def report(
     run: RunPath,
     policy: Annotated[Path | None, typer.Option("--policy", "-p", help="Show the verdict of this policy.")] = None,
-    waivers: Annotated[
-        Path | None, typer.Option("--waivers", help=f"Exceptions; default: {WAIVERS} beside the policy.")
-    ] = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", help="Run or file to compare with.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", "-c", help="What is released: has to be what was audited.")
-    ] = None,
-    release: Annotated[
-        Path | None, typer.Option("--release", help=f"Declared facts; default: {RELEASE}, if it is there.")
-    ] = None,
+    waivers: WaiversPath = None,
+    baseline: BaselinePath = None,
+    checkpoint: CheckpointPath = None,
+    release: ReleasePath = None,
     page: Annotated[Page, typer.Option("--format", "-f", help="html or markdown.")] = Page.HTML,
     samples: Annotated[Shown, typer.Option(help="How much generated text to show.")] = Shown.REDACTED,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: in the run folder.")] = None,

@@ -9,8 +9,8 @@ import typer
 
 from .console import complain, put, say
 from .errors import RecordError, UsageError
-from .file_names import POLICY, RELEASE, WAIVERS
-from .options import LATER, RunPath, write
+from .file_names import POLICY
+from .options import LATER, BaselinePath, CheckpointPath, ReleasePath, RunPath, WaiversPath, write
 
 if TYPE_CHECKING:
     from .gate import Verdict
@@ -25,22 +25,16 @@ def gate(
     policy: Annotated[
         Path | None, typer.Option("--policy", "-p", help=f"What the release must meet; default: {POLICY}.")
     ] = None,
-    waivers: Annotated[
-        Path | None, typer.Option("--waivers", help=f"Exceptions; default: {WAIVERS} beside the policy.")
-    ] = None,
+    waivers: WaiversPath = None,
     strict_waivers: Annotated[  # noqa: FBT002
         bool, typer.Option("--strict-waivers", help="Fail on waivers that have expired or are unused.")
     ] = False,
     policy_ref: Annotated[
         str | None, typer.Option("--policy-ref", metavar="REF", help="Take policy and waivers from this git ref.")
     ] = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", help="Run or file to compare with.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", "-c", help="What is released: has to be what was audited.")
-    ] = None,
-    release: Annotated[
-        Path | None, typer.Option("--release", help=f"Declared facts; default: {RELEASE}, if it is there.")
-    ] = None,
+    baseline: BaselinePath = None,
+    checkpoint: CheckpointPath = None,
+    release: ReleasePath = None,
     branch: Annotated[str | None, typer.Option("--branch", help="Of the release; default: what CI says.")] = None,
     formats: Annotated[
         list[str] | None,

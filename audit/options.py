@@ -9,10 +9,21 @@ from typing import Annotated
 import typer
 
 from .errors import UsageError
+from .file_names import RELEASE, WAIVERS
 
 LATER = "When needed"
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Run folder: a path or an fsspec URL.")]
+WaiversPath = Annotated[
+    Path | None, typer.Option("--waivers", help=f"Exceptions; default: {WAIVERS} beside the policy.")
+]
+BaselinePath = Annotated[str | None, typer.Option("--baseline", help="Run or file to compare with.")]
+CheckpointPath = Annotated[
+    Path | None, typer.Option("--checkpoint", "-c", help="What is released: has to be what was audited.")
+]
+ReleasePath = Annotated[
+    Path | None, typer.Option("--release", help=f"Declared facts; default: {RELEASE}, if it is there.")
+]
 
 
 class Format(StrEnum):
