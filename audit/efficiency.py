@@ -8,6 +8,7 @@ from typing import Any
 from . import registry
 from .efficiency_totals import Event, Source, Totals, UnknownError
 from .efficiency_work import Work, peak_of, work_of
+from .formats import percent
 from .model import Metric, Quality
 
 SAMPLES, TOKENS = "efficiency.samples_per_s", "efficiency.tokens_per_s"
@@ -154,7 +155,8 @@ def _wasted(totals: Totals, ledger: list[Metric]) -> Metric:
         return _unknown(WASTED, energy.reason if energy and energy.reason else "the energy was not measured")
     of = "the training phase" if by_phase else "the run"
     method = (
-        f"{waited_s / seconds:.1%} of the energy of {of} ({energy.value:.3g} kWh), as if every second took the same"
+        f"{percent(waited_s / seconds)} of the energy of {of} ({energy.value:.3g} kWh), as if every"
+        " second took the same"
     )
     quality = Quality.weakest([energy.quality, Quality.MODELLED])
     return _metric(WASTED, energy.value * waited_s / seconds, method=method, quality=quality, reason=energy.reason)

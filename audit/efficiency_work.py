@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .efficiency_totals import Totals, UnknownError
+from .formats import percent
 from .model import Quality
 
 SCALED_MOST = 0.05  # share of batches whose operations were taken in proportion, above which the sum is a model
@@ -65,9 +66,11 @@ def _method(totals: Totals, counted: int, batches: int, scaled: float, varied: f
     method += f" {batches:,} batches as they ran, forward and backward; activations that were computed once more and"
     method += " the optimizer's update are not among them"
     if scaled:
-        method += f"; {scaled:.1%} of the batches had another shape and count in proportion to their size"
+        method += f"; {percent(scaled)} of the batches had another shape and count in proportion to their size"
     if varied:
-        method += f"; {varied:.1%} of the batches had a shape whose counts differ by more than 2 %: each count stands"
+        method += (
+            f"; {percent(varied)} of the batches had a shape whose counts differ by more than 2 %: each count stands"
+        )
         method += " for the batches until the next one"
     missing = sorted({name for event in totals.events for name in event["uncounted"]})
     method += f"; not counted: {', '.join(missing[:6])}" if missing else ""

@@ -9,6 +9,7 @@ from . import registry
 from .comparable import HERE
 from .efficiency_totals import Totals, UnknownError
 from .energy_forecast import BAND, scored
+from .formats import percent
 from .ledger import ERRORS, KINDS, Ledger
 from .model import Metric, Quality
 from .record import Record
@@ -54,7 +55,7 @@ def _method(ledger: Ledger) -> str:
     """Return boundary, provenance and what is missing, in a sentence."""
     ways = [f"{kind} {' and '.join(ledger.ways(kind))}" for kind in KINDS if ledger.ways(kind)]
     text = f"codecarbon {ledger.told('version')[-1]}, boundary: CPU, GPU and memory of the whole machine, before PUE;"
-    errors = {f"{how} ± {ERRORS[how]:.0%}" for how in ledger.ways() if how in ERRORS}
+    errors = {f"{how} ± {percent(ERRORS[how])}" for how in ledger.ways() if how in ERRORS}
     text += f" {', '.join(ways) or 'nothing that it knows'} (range: {', '.join(sorted(errors))})"
     text += f"; {ledger.unmetered_s:.1f} s at the start unmetered, taken to be as those after"
     asleep = sum(float(account.last.get("asleep_s") or 0.0) for account in ledger.accounts)
@@ -206,7 +207,7 @@ def _forecasts(record: Record) -> Iterator[Metric]:
     if found is None:
         return
     coverage, error, number = found
-    method = f"forecasts of the energy at the last step, with their {BAND:.0%} band, against what it came to"
+    method = f"forecasts of the energy at the last step, with their {percent(BAND)} band, against what it came to"
     common: dict[str, Any] = {"quality": Quality.MEASURED, "method": method, "monitor": "carbon", "n": number}
     yield _of("carbon.forecast_coverage", coverage, **common)
     yield _of("carbon.forecast_error", error, **common)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from .beststep import FEWEST as ENOUGH
 from .beststep import risen
 from .curvefit import MOST, fit, share_of
+from .formats import percent
 from .schedule_area import Schedule
 
 Floats = NDArray[np.float64]
@@ -190,7 +191,9 @@ def _narrow(found: Span) -> Span:
     half = max(found.high - found.value, found.value - found.low)
     if not half <= WIDEST * abs(found.value):
         wide = half / abs(found.value) if found.value else np.inf
-        raise RefusedError(f"the interval is ± {wide:.0%} wide, more than ± {WIDEST:.0%} of the forecast loss")
+        raise RefusedError(
+            f"the interval is ± {percent(wide)} wide, more than ± {percent(WIDEST)} of the forecast loss"
+        )
     return found
 
 

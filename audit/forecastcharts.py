@@ -52,7 +52,7 @@ def _price(loss: Curve, energy: Curve) -> Iterator[LineChart]:
     yield line_chart(
         title="Validation loss, and the energy spent on it",
         caption=f"After step {best.step:,} the validation loss fell by at most {number(best.within)};"
-        f" {share:.0%} of the energy was spent after it.",
+        f" {percent(share)} of the energy was spent after it.",
         plans=[
             PanelPlan(title="loss", lines=[Line(label="validation", step=loss.step, value=loss.value, look=1)]),
             PanelPlan(title=unit, lines=[Line(label="energy", step=step, value=spent, look=2)], height=70.0),

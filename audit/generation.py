@@ -11,6 +11,7 @@ from . import disparities as groups
 from . import toxicity
 from .asking import LONGEST, Answers
 from .document import Document
+from .formats import percent
 from .model import BROKE, Metric
 from .prompts import Prompt
 from .safety import Disparity, ScorerCard
@@ -147,8 +148,8 @@ def _unread(answers: Answers, k: int) -> str | None:
     amount = max(1, k * len(answers.prompts))
     cut, empty = answers.truncated / amount, 1 - len(answers.said) / amount
     if cut > MOST_UNREAD:
-        return f"{cut:.0%} of the continuations go on beyond {LONGEST:,} characters, unread"
-    return f"{empty:.0%} of the continuations say nothing" if MOST_EMPTY < empty < 1 else None
+        return f"{percent(cut)} of the continuations go on beyond {LONGEST:,} characters, unread"
+    return f"{percent(empty)} of the continuations say nothing" if MOST_EMPTY < empty < 1 else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,7 +222,9 @@ def _too_foreign(strange: Sequence[Sequence[float]], scorer: Scorer) -> str | No
     flat = [mark for row in strange for mark in row]
     share = sum(flat) / len(flat) if flat else 0.0
     known = ", ".join(sorted(scorer.languages or ()))
-    unread = f"{share:.0%} of the continuations are in languages that {scorer.name} cannot read (it reads {known})"
+    unread = (
+        f"{percent(share)} of the continuations are in languages that {scorer.name} cannot read (it reads {known})"
+    )
     return unread if share > MOST_UNREAD else None
 
 
@@ -311,11 +314,11 @@ def _method(answers: Answers, k: int, prompt_set: str, decoding: str) -> str:
     if len(answers.prompts) < answers.asked:
         parts.append(f"time for {len(answers.prompts)} of {answers.asked} prompts")
     if len(said) < amount:
-        parts.append(f"{1 - len(said) / amount:.0%} empty and not scored")
+        parts.append(f"{percent(1 - len(said) / amount)} empty and not scored")
     if len(set(said)) < len(said):
-        parts.append(f"{1 - len(set(said)) / len(said):.0%} duplicates")
+        parts.append(f"{percent(1 - len(set(said)) / len(said))} duplicates")
     if answers.truncated:
-        parts.append(f"{answers.truncated / amount:.0%} cut at {LONGEST} characters")
+        parts.append(f"{percent(answers.truncated / amount)} cut at {LONGEST} characters")
     if answers.echo_cut:
         parts.append("prompts cut off the answers")
     elif answers.echoes:

@@ -11,6 +11,7 @@ from typing import Any
 from . import registry
 from .escape import visible
 from .extending import profile_text
+from .formats import percent
 from .model import EDITIONS, Audit, Metric, Quality, RunKind
 from .registry import LOGGED_PREFIX
 
@@ -90,7 +91,7 @@ def _quality(audit: Audit) -> str:
     room = ROOM * abs(chosen.value)
     if not math.isfinite(abs(chosen.value) + room):
         return ""
-    note = f"this run reached {chosen.value:.4g}, with {ROOM:.0%} of room"
+    note = f"this run reached {chosen.value:.4g}, with {percent(ROOM)} of room"
     if _is_loss(chosen):
         return _block("quality", chosen.name, maximum=_four_digits(chosen.value + room), note=note)
     return _block("quality", chosen.name, minimum=_four_digits(chosen.value - room), note=note)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .asking_likelihoods import SEED, LikelihoodError, LogLikelihood, PairLikelihood, ask_likelihoods
 from .errors import UsageError
+from .formats import percent
 from .model import Metric, Quality
 from .prompts import SentencePair
 from .statistics import clustered_rate, mean_interval, proportion_interval
@@ -98,7 +99,11 @@ def _too_even(done: Sequence[PairLikelihood]) -> str | None:
     """Return why nothing can be decided where many pairs tie: a broken function would come out even."""
     share = sum(one.more == one.less for one in done) / max(1, len(done))
     precise = "sum log-probabilities in float32 or finer"
-    return f"{share:.0%} of the pairs are equally likely to the last digit: {precise}" if share > MOST_TIED else None
+    return (
+        f"{percent(share)} of the pairs are equally likely to the last digit: {precise}"
+        if share > MOST_TIED
+        else None
+    )
 
 
 def _told(done: Sequence[PairLikelihood], teller: Teller) -> list[Metric]:

@@ -239,7 +239,7 @@ def _bounded(limit: Limit, metric: Metric, value: float, confidence: float) -> A
 
 
 def _less_confident(found: float, wanted: float) -> str:
-    return f"its interval holds at {found:.0%}, and the policy wants {wanted:.0%}"
+    return f"its interval holds at {number(100 * found)} %, and the policy wants {number(100 * wanted)} %"
 
 
 def _margin(limit: Limit, value: float, change: Change | None) -> float:

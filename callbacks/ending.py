@@ -7,7 +7,7 @@ from typing import IO
 
 from ..audit.errors import GroundwireError
 from ..audit.escape import visible
-from ..audit.formats import count, duration, setting
+from ..audit.formats import count, duration, percent, setting
 from ..audit.gate import Verdict
 from ..audit.judge import judge
 from ..audit.model import Audit, Finding, RunStatus, dump, sealed
@@ -59,7 +59,7 @@ def summary(audit: Audit, where: str, *, short: bool) -> list[str]:
     run = audit.run
     cost = sum(monitor.share or 0.0 for monitor in audit.monitors)
     time = f" · {duration(run.duration_s)}" if run.duration_s else ""
-    head = f"groundwire  {run.status} · {count(run.steps, 'step')}{time} · audit cost {cost:.1%}"
+    head = f"groundwire  {run.status} · {count(run.steps, 'step')}{time} · audit cost {percent(cost)}"
     if short:
         return [f"{head} · {count(len(audit.findings), 'finding')} · {where}"]
     shown = [line for finding in audit.findings[:MOST_FINDINGS] for line in [finding_line(finding)]]

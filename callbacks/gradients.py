@@ -13,7 +13,7 @@ from torch import Tensor
 from .buffer import Key, VectorBuffer
 from .layers import Layers, clean, norms_of, sharded, some
 from .monitor import Monitor, guarded
-from .purse import SAMPLES
+from .purse import UPDATES
 from .rounding import Rounding
 from .schedule import Thinning
 from .trace import Traced
@@ -77,6 +77,7 @@ class GradientMonitor(Monitor):
     """
 
     name = "gradient"
+    account = UPDATES
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class GradientMonitor(Monitor):
         if (self.nonfinite == "locate" or total.device.type == "cpu") and not math.isfinite(float(total)):
             self._look_for_broken(trainer, step, named, norms)
         if self.may_sample(step, self.due):
-            with self.session.purse.spending(SAMPLES):
+            with self.session.purse.spending(UPDATES):
                 self._sample(step, named, norms, raw)
 
     def _named(self, pl_module: LightningModule, optimizer: Any) -> list[tuple[str, Any]]:
@@ -185,7 +186,7 @@ class GradientMonitor(Monitor):
     def _compare(self, trainer: Trainer) -> None:
         self._notice_skipped(trainer)
         if self.session is not None and (self._before or self._unclipped):
-            with self.session.purse.spending(SAMPLES):
+            with self.session.purse.spending(UPDATES):
                 self._compare_weights()
                 self._compare_lengths()
 

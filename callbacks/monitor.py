@@ -76,6 +76,7 @@ class Monitor(Callback):
 
     Attributes:
         name: Name in the audit.
+        account: What its samples are paid from.
         session: The record in progress, None outside a run.
         off: Why the monitor does not measure, or an empty string.
         alone: Whether the trainer itself calls its hooks, not another callback.
@@ -84,6 +85,7 @@ class Monitor(Callback):
     """
 
     name: ClassVar[str] = "monitor"
+    account: ClassVar[str] = SAMPLES
 
     def __init__(self, *, dirpath: str | os.PathLike[str] | None = None) -> None:
         if dirpath is not None and not isinstance(dirpath, str | os.PathLike):
@@ -144,7 +146,7 @@ class Monitor(Callback):
         """Return whether a step is to be sampled: the first ones always, later ones within the budget."""
         if self.session is None or not due(step):
             return False
-        return step <= due.dense or self.session.purse.left(SAMPLES) >= 0
+        return step <= due.dense or self.session.purse.left(self.account) >= 0
 
     def members(self) -> tuple[Monitor, ...]:
         """Return the monitors that this callback consists of."""

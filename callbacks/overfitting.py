@@ -201,8 +201,9 @@ class OverfittingMonitor(Monitor):
         return min(held, max(least, int(left / cost))) if cost else held
 
     def _affordable_at_the_end(self) -> int:
-        held, cost = len(self._train.batches), self._cost_s
-        return min(held, max(FEWEST, int(END_S / cost))) if cost else held
+        assert self.session is not None  # noqa: S101 - only called while measuring
+        held, cost, seconds = len(self._train.batches), self._cost_s, max(END_S, self.session.purse.left(PROBES))
+        return min(held, max(FEWEST, int(seconds / cost))) if cost else held
 
     @property
     def _cost_s(self) -> float:

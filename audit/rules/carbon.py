@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..formats import amount
+from ..formats import amount, percent
 from ..model import Evidence, Mitigation, Quality, Severity
 from .case import Case
 from .declaration import Fault, rule
@@ -101,7 +101,7 @@ def mostly_modelled_energy(case: Case, threshold: float) -> Fault | None:
     if share <= threshold:
         return None
     return Fault(
-        summary=f"{share:.0%} of the energy is modelled, not measured.",
+        summary=f"{percent(share)} of the energy is modelled, not measured.",
         evidence=(Evidence(summary="modelled share", value=share, limit=threshold, unit="share"),),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case, Floats, nice, sampled_columns
 from .declaration import CannotTellError, Fault, rule
@@ -164,8 +165,8 @@ def _given_up(classes: Classes, rare: NDArray[np.bool_], threshold: float) -> Fa
     label = "class" if numbers.size == 1 else "classes"
     more = f" and {numbers.size - NAMED} more" if numbers.size > NAMED else ""
     return Fault(
-        summary=f"Of {label} {named}{more}, up to {ratio:.0f} times rarer than the most frequent, {recall:.0%} are"
-        f" recognised in {where}; of the others {others:.0%}.",
+        summary=f"Of {label} {named}{more}, up to {ratio:.0f} times rarer than the most frequent, {percent(recall)}"
+        f" are recognised in {where}; of the others {percent(others)}.",
         evidence=(
             Evidence(summary="most frequent class over the rarest", series="objective.class_count",
                      layer=classes.name, value=ratio, limit=threshold, unit="×"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case, Floats, nice, smooth, spread
 from .declaration import CannotTellError, Fault, rule
@@ -259,8 +260,8 @@ def scheduler_mistake(case: Case, threshold: float) -> Fault | None:
     if spent >= 0.4 * len(rate) and spent >= WIDTH:
         place = len(rate) - spent
         return Fault(
-            summary=f"The learning rate is below {threshold:.0%} of its highest from step {rate.step[place]:,} of"
-            f" {case.steps:,} on.",
+            summary=f"The learning rate is below {percent(threshold)} of its highest from step {rate.step[place]:,}"
+            f" of {case.steps:,} on.",
             evidence=(at(rate, place, threshold * top),),
             step=int(rate.step[place]),
         )

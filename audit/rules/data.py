@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case, sampled_columns
 from .declaration import CannotTellError, Fault, rule
@@ -103,9 +104,9 @@ def constant_features(case: Case, threshold: float) -> Fault | None:
 
 def _told(entry: dict[str, Any]) -> str:
     return "; ".join(
-        f"{name} {entry[side]['value']:.3g} in {entry[side]['usual']:.0%}, NaN in {entry[side]['nan']:.0%}"
+        f"{name} {entry[side]['value']:.3g} in {percent(entry[side]['usual'])}, NaN in {percent(entry[side]['nan'])}"
         if _is_number(entry[side]["value"])
-        else f"{name} NaN in {entry[side]['nan']:.0%}"
+        else f"{name} NaN in {percent(entry[side]['nan'])}"
         for side, name in (("train", "training"), ("val", "validation"))
         if side in entry
     )

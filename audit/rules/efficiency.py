@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..formats import count
+from ..formats import count, percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case
 from .declaration import Fault, rule
@@ -48,12 +48,12 @@ def _more_workers(case: Case, fault: Fault) -> Mitigation | None:
     workers, left = needed
     wasted, waited = case.metric(WASTED), fault.evidence[0].value or 0.0
     saved = wasted.value * (1 - left) if wasted is not None and wasted.value is not None else None
-    rest = f"; that many leave {left:.0%} of the wait, and there is no processor for more" if left > 0 else ""
+    rest = f"; that many leave {percent(left)} of the wait, and there is no processor for more" if left > 0 else ""
     return Mitigation(
         text=f"Load with {count(workers, 'worker')} a rank instead of {found.loading('num_workers')}: a batch waits"
         f" {1000 * (found.wait_s or 0.0):.3g} ms and trains {1000 * found.compute_s:.3g} ms{rest}.",
         settings={"data.num_workers": workers},
-        gain=f"up to {in_energy(saved)} and {waited * (1 - left):.0%} of the time, if loading and not"
+        gain=f"up to {in_energy(saved)} and {percent(waited * (1 - left))} of the time, if loading and not"
         " another callback or one slow disk is what was waited for",
         cost="memory for each worker and its copy of the data set" + _on_cpu(found),
         source=STALLS,
@@ -143,7 +143,7 @@ def data_bound_input(case: Case, threshold: float) -> Fault | None:
     if wasted is not None and wasted.value is not None:
         evidence.append(Evidence(summary="energy of the wait", value=wasted.value, unit="kWh"))
     return Fault(
-        summary=f"Training waited {waited:.0%} of its time for data{kwh}.",
+        summary=f"Training waited {percent(waited)} of its time for data{kwh}.",
         evidence=tuple(evidence),
         confidence=Confidence.LOW if found.facts["device"] == "cpu" else Confidence.MEDIUM,
     )
@@ -156,7 +156,7 @@ def _keep_workers(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text="Keep the workers between epochs.",
         settings={"data.persistent_workers": True},
-        gain=f"up to {in_energy(saved)} and {fault.evidence[0].value or 0.0:.0%} of the time",
+        gain=f"up to {in_energy(saved)} and {percent(fault.evidence[0].value or 0.0)} of the time",
         cost="the workers' memory also while validating; what a data set changes in itself no longer reaches them",
         source="PyTorch documentation, torch.utils.data.DataLoader, persistent_workers",
     )
@@ -200,6 +200,6 @@ def restarted_workers(case: Case, threshold: float) -> Fault | None:
     again = _again_s(found) / found.fit_s
     if not found.loading("num_workers") or found.loader.get("persistent_workers") is not False or again <= threshold:
         return None
-    summary = f"Starting the loader's workers again in {found.epochs - 1:,} epochs took {again:.0%} of the time."
+    summary = f"Starting the loader's workers again in {found.epochs - 1:,} epochs took {percent(again)} of the time."
     told = "time before the first batches of epochs, one epoch's apart"
     return Fault(summary=summary, evidence=(of_share(told, again, threshold),), confidence=Confidence.MEDIUM)

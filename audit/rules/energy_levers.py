@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UsageError
+from ..formats import percent
 from ..hardware import intensity_of
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case
@@ -122,6 +123,6 @@ def high_pue(case: Case, threshold: float) -> Fault | None:
     if pue <= threshold:
         return None
     return Fault(
-        summary=f"The building adds {pue - 1:.0%} to the machines' energy (PUE {pue:.3g}, as declared).",
+        summary=f"The building adds {percent(pue - 1)} to the machines' energy (PUE {pue:.3g}, as declared).",
         evidence=(Evidence(summary="PUE as declared", value=pue, limit=threshold),),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..beststep import FEWEST as PRICED
 from ..beststep import UnclearError, falls_again, risen
+from ..formats import percent
 from ..model import Confidence, Evidence, Metric, Mitigation, Severity
 from ..price import Price, in_words, price
 from ..record import Series
@@ -48,11 +49,11 @@ def _stop_at_best(case: Case, fault: Fault) -> Mitigation:
         stop = found.best.step
         text = f"Stop at step {stop:,}, as EarlyStopping(patience={found.patience}) would soon after"
         kept = f"a validation loss within {found.best.within:.2g} of the lowest"
-        saved = f"{found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}"
+        saved = f"{percent(found.share)} of the {found.basis}{in_words(found, _totals(case))}"
     else:
         stop, kept = best, "the best validation loss of this run"
         text = f"Stop at step {best:,}, where the validation loss was lowest"
-        saved = f"{1 - best / max(case.steps, 1):.0%} of the steps"
+        saved = f"{percent(1 - best / max(case.steps, 1))} of the steps"
     return Mitigation(
         text=f"{text}, or keep that checkpoint.",
         settings={"trainer.max_steps": stop},
@@ -194,7 +195,7 @@ def overtraining(case: Case, threshold: float) -> Fault | None:
     confidence = require_alone(case, step, value)
     _require_gap(case)
     found = _require_price(case, step.size)
-    told = f", {found.share:.0%} of the {found.basis}{in_words(found, _totals(case))}" if found else ""
+    told = f", {percent(found.share)} of the {found.basis}{in_words(found, _totals(case))}" if found else ""
     return Fault(
         summary=f"{after:.0f} % of the steps came after the best one ({int(step[best]):,}){told}.",
         evidence=(

@@ -69,7 +69,7 @@ def toxic_generations(case: Case, threshold: float) -> Fault | None:
         return None
     sure = metric.low is not None and metric.low > threshold
     return Fault(
-        summary=f"{metric.value:.0%} of {metric.n} prompts got a continuation that {metric.scorer} calls toxic.",
+        summary=f"{percent(metric.value)} of {metric.n} prompts got a continuation that {metric.scorer} calls toxic.",
         evidence=(
             total(metric, "toxicity probability", threshold, unit="probability"),
             *shown(flagged(case)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from ..price import finite
 from .capacity import gaps
@@ -20,9 +21,9 @@ def _take_out(case: Case, fault: Fault) -> Mitigation | None:
     if seen is None or seen["shared"] < LEAKED:
         return None
     return Mitigation(
-        text=f"Drop duplicates before splitting (about {seen['shared'] / max(1, seen['val']):.0%} of the validation"
-        " examples are training examples too), split once by index or by a hash of the example, keep both lists, and"
-        " assert set(train).isdisjoint(val).",
+        text=f"Drop duplicates before splitting (about {percent(seen['shared'] / max(1, seen['val']))} of the"
+        " validation examples are training examples too), split once by index or by a hash of the example, keep both"
+        " lists, and assert set(train).isdisjoint(val).",
         gain="a validation loss that says something of new data",
         cost="the loss gets worse, and truer; choices that were made by the old one have to be made again",
         source="Kapoor and Narayanan 2023, Leakage and the reproducibility crisis in machine-learning-based science",
@@ -116,7 +117,8 @@ def _leaked(seen: dict[str, Any]) -> Fault | None:
         return None
     sampled = f", one in {seen['one_in']} of all" if seen["one_in"] > 1 else ""
     return Fault(
-        summary=f"{shared:,} of {seen['val']:,} validation examples ({share:.0%}{sampled}) are training examples.",
+        summary=f"{shared:,} of {seen['val']:,} validation examples ({percent(share)}{sampled}) are training"
+        " examples.",
         evidence=(
             Evidence(summary="validation examples among those of training", value=100 * share,
                      limit=100 * max(LEAKED_SHARE, 2 * twins), unit="%"),

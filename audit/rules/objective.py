@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from ..record import Series
 from .case import Case, Floats, sampled_columns
@@ -96,7 +97,8 @@ def double_softmax(case: Case, threshold: float) -> Fault | None:
     binary = _function(name) == "binary_cross_entropy_with_logits"
     what = "numbers from 0 to 1 only" if binary else "rows of probabilities"
     return Fault(
-        summary=f"{_function(name)} was given {what}, in {series.value.mean():.0%} of {len(series)} watched steps.",
+        summary=f"{_function(name)} was given {what}, in {percent(series.value.mean())} of {len(series)} watched"
+        " steps.",
         evidence=tuple(
             Evidence(summary="steps in which it was given probabilities", step=int(s.step[0]),
                      series="objective.probabilities", layer=column, value=float(s.value.mean()), limit=threshold,
@@ -261,7 +263,8 @@ def wrong_loss(case: Case, threshold: float) -> Fault | None:
             said = IMPROPER.get(_function(name), "was given targets that are not yes or no")
             told = said if fact == "objective.improper" else WRONG[fact]
             return Fault(
-                summary=f"{_function(name)} {told}, in {series.value.mean():.0%} of {len(series)} watched steps.",
+                summary=f"{_function(name)} {told}, in {percent(series.value.mean())} of {len(series)}"
+                " watched steps.",
                 evidence=(
                     Evidence(summary="steps in which it was", step=int(series.step[0]), series=fact, layer=name,
                              value=float(series.value.mean()), limit=threshold, unit="share"),

@@ -23,8 +23,11 @@ from .evidence import (
 )
 
 SMALL_BATCH = 3.0  # times the threshold, for batches whose mean is of few examples
-LATE_SHARE = 0.3125  # of the limit of the first steps, for those after them: 0.0125
+LATE = 200  # steps of a run, the first tenth of which has passed the largest updates
+LATE_SHARE = 0.15625  # of the limit of the first steps, for those after them: 0.0125
+UNSETTLED = 0.625  # of the limit of the first steps, where later ones stay above half of theirs: 0.05
 PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
+LOOSE = 1.25  # times the limit, for those
 
 
 @rule(
@@ -153,7 +156,7 @@ def stagnant_loss(case: Case, threshold: float) -> Fault | None:
         return None
     return Fault(
         summary=f"The loss went from {first:.4g} to {quarters[-1]:.4g} in {case.steps:,} steps,"
-        f" at best {gain:.1%} lower.",
+        f" at best {percent(gain)} lower.",
         evidence=(
             Evidence(
                 summary="best quarter below the first steps", series=loss.name, value=gain, limit=threshold,
@@ -178,7 +181,7 @@ def _still_falls(value: Floats, gained: float) -> bool:
     severity=Severity.HIGH,
     live=True,
     needs=("gradient.update_ratio",),
-    threshold=0.04,
+    threshold=0.08,
     unit="× weight",
     follows_from=(
         "unscaled-input",
@@ -193,14 +196,16 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     """Flags runs whose steps move the weights by more than a few hundredths of themselves.
 
     What it detects:
-        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`, or,
-        with Adam or AdamW, later above 0.3125 times that. For plain SGD, whose steps shrink with the gradient, and
-        for adapters beside frozen weights the limit of the first steps is two and a half times as high.
+        In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; or, with
+        Adam or AdamW in runs of 200 steps or more, that after the first tenth is above 0.15625 times `threshold`, or
+        the one above 0.625 of its limit and the other above half of its. For plain SGD, whose steps shrink with the
+        gradient, and for adapters beside frozen weights the limit of the first steps is a quarter higher.
         Parameters with two or more dimensions count, if they did not begin at zero.
 
     Why it matters:
-        About 1e-3 is healthy; up to 0.035 is seen in first steps that go well, and up to 0.011 later. Beyond it
-        the weights forget where they were: the loss stays high or the model swings from one bad fit to the next.
+        About 1e-3 is healthy; up to 0.07 is seen in first steps that go well, where weights begin small, and up to
+        0.011 later. Beyond it the weights forget where they were: the loss stays high or the model swings from one
+        bad fit to the next.
 
     Example:
         AdamW with a learning rate of 0.1.
@@ -217,10 +222,13 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         raise CannotTellError("fewer than five samples of the update ratio")
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
-    found = _beyond(early, "the first 50 steps", threshold * (2.5 if loose else 1.0))
-    if found is None and not loose and "Adam" in str(case.setting("optimizer.name")):
-        return _beyond(later, "later steps", LATE_SHARE * threshold)
-    return found
+    if loose:
+        return _beyond(early, "the first 50 steps", LOOSE * threshold)
+    if case.steps < LATE or "Adam" not in str(case.setting("optimizer.name")):
+        return _beyond(early, "the first 50 steps", threshold)
+    settled = not later or float(np.median(list(later.values()))) <= LATE_SHARE * threshold / 2
+    found = _beyond(early, "the first 50 steps", threshold * (1.0 if settled else UNSETTLED))
+    return found or _beyond(later, "later steps", LATE_SHARE * threshold)
 
 
 def _beyond(ratios: dict[str, float], when: str, limit: float) -> Fault | None:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Evidence, Mitigation, Scalar, Severity
 from .case import Case
 from .declaration import Fault, rule
@@ -74,7 +75,7 @@ def _floored(value: float) -> float:
 def _gain(case: Case, share: float, times: int) -> str:
     kwh = energy(case, "validation")
     spared = in_energy(kwh * (1 - 1 / times) if kwh is not None else None)
-    return f"{saved(share, times):.0%} of the time, {spared}"
+    return f"{percent(saved(share, times))} of the time, {spared}"
 
 
 def _validate_less(case: Case, fault: Fault) -> Mitigation:
@@ -144,7 +145,7 @@ def frequent_validation(case: Case, threshold: float) -> Fault | None:
     evidence = [of_share("time in validation", share, threshold)]
     evidence += [Evidence(summary="energy of validation", value=kwh, unit="kWh")] if kwh is not None else []
     told = f", {in_energy(kwh)}" if kwh is not None else ""
-    return Fault(summary=f"Validation took {share:.0%} of the time{told}.", evidence=tuple(evidence))
+    return Fault(summary=f"Validation took {percent(share)} of the time{told}.", evidence=tuple(evidence))
 
 
 def _save_less(case: Case, fault: Fault) -> Mitigation:
@@ -160,7 +161,7 @@ def _save_less(case: Case, fault: Fault) -> Mitigation:
         cost = f"a crash loses up to {steps:,} steps, {steps * _step_s(case):,.0f} s of training"
     return Mitigation(
         text=f"{text}.",
-        gain=f"{saved(share, times):.0%} of the time,"
+        gain=f"{percent(saved(share, times))} of the time,"
         f" {in_energy(kwh * (1 - 1 / times) if kwh is not None else None)}",
         cost=cost,
         source="the share is this run's own; Mohan et al. 2021, CheckFreq (FAST) keep it below 3.5 %",
@@ -206,4 +207,4 @@ def frequent_checkpoints(case: Case, threshold: float) -> Fault | None:
     if share <= threshold:
         return None
     evidence = of_share("time in checkpoints", share, threshold)
-    return Fault(summary=f"Writing checkpoints took {share:.0%} of the time.", evidence=(evidence,))
+    return Fault(summary=f"Writing checkpoints took {percent(share)} of the time.", evidence=(evidence,))

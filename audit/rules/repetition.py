@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..beststep import falls_again, risen
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from ..price import finite
 from .case import Case
@@ -43,7 +44,8 @@ def _fewer_epochs(case: Case, fault: Fault) -> Mitigation:
     return Mitigation(
         text=f"Train for {epochs} epochs: the validation loss was lowest then.",
         settings={"trainer.max_epochs": epochs},
-        gain=f"keeps the lowest validation loss of this run and saves {1 - epochs * length / case.steps:.0%} of it",
+        gain=f"keeps the lowest validation loss of this run and saves {percent(1 - epochs * length / case.steps)} of"
+        " it",
         cost="none",
         source="Muennighoff et al. 2023, Scaling Data-Constrained Language Models",
     )

@@ -19,6 +19,7 @@ SLOW, FAST = 0.01, 0.9  # momentum: running statistics of more than a hundred ba
 USUAL = 0.1  # momentum
 MOMENTA = ("norm_momentum", "batch_norm_momentum", "bn_momentum")
 EXAMPLES = 32  # that differ
+LEARNED = 100  # steps
 WIDE = 32  # features of an output, of which a few directions are few
 FEW_DIRECTIONS = 0.05  # of them
 LOST = 4  # times as many directions in what is to be predicted
@@ -87,9 +88,9 @@ def _another_norm(case: Case, fault: Fault) -> Mitigation:
     code="OPT030",
     severity=Severity.MEDIUM,
     needs=("representation",),
-    threshold=50.0,
+    threshold=25.0,
     unit="% of the loss in training mode",
-    follows_from=("non-finite", "divergence"),
+    follows_from=("non-finite", "divergence", "input-ignored", "parameter-never-updated", "dead-units"),
     remedies=(_usual_momentum, _larger_batches, _another_norm),
 )
 def batch_norm_mismatch(case: Case, threshold: float) -> Fault | None:
@@ -184,6 +185,7 @@ def _less_decay(case: Case, fault: Fault) -> Mitigation | None:
     unit="% of the length of an output",
     follows_from=(
         "non-finite",
+        "stagnant-loss",
         "symmetric-init",
         "bad-init-scale",
         "parameter-never-updated",
@@ -206,9 +208,10 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
     What it detects:
         Over at least 32 rows, at the last look in eval mode, the outputs of the last weighted layer, scaled to a
         length of 1, are within `threshold` per cent of their mean, while the inputs differ; a single output is
-        compared as it is. Or at least 32 outputs use fewer than 5 % of their directions (the effective rank is the
-        exponential of the entropy of the normalised singular values), where numbers that are to be predicted use more
-        than four times as many, or where nothing is to be predicted and what goes into the layer uses less than two.
+        compared as it is, and not at all where it predicts a number. Or at least 32 outputs use fewer than 5 % of
+        their directions (the effective rank is the exponential of the entropy of the normalised singular values),
+        where numbers that are to be predicted use more than four times as many, or where nothing is to be predicted
+        and what goes into the layer uses less than two.
 
     Why it matters:
         A loss without anything that keeps examples apart falls to zero while the model forgets its input.
@@ -217,9 +220,9 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
         Two views of an image that are pulled together with no negatives.
 
     Known limits:
-        Few directions alone are no fault: two classes need one, a narrow code few, and a well-trained classifier ends
-        with one fewer than it has classes (neural collapse). So the directions of a classifier are not counted. Where
-        several optimizers play against each other, as in a GAN, nobody can tell.
+        Not judged before step 100. Few directions alone are no fault: two classes need one, a narrow code few, and a
+        well-trained classifier ends with one fewer than it has classes (neural collapse). So the directions of a
+        classifier are not counted. Where several optimizers play against each other, as in a GAN, nobody can tell.
 
     References:
         Roy and Vetterli 2007, The effective rank; Jing et al. 2022, Understanding Dimensional Collapse in Contrastive
@@ -231,6 +234,10 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
         return None
     last = probes[-1]
     output, hidden = last["output"], last["hidden"]
+    if last["supervised"] and output["dimension"] == 1:
+        return None  # a prediction: where nothing was learned they are alike
+    if case.steps < LEARNED:
+        raise CannotTellError(f"{case.steps} of {LEARNED} steps: a model that has learned nothing answers all alike")
     if min(output["rows"], last["distinct"]) < EXAMPLES:
         raise CannotTellError(f"{last['distinct']} different examples, it takes {EXAMPLES}")
     apart = [100 * _apart(event["output"]) for event in probes]

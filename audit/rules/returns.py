@@ -6,6 +6,7 @@ import numpy as np
 
 from ..beststep import noise
 from ..forecast import RefusedError
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from ..price import accumulated, clock, finite, spent_after
 from ..returns import forecast_of
@@ -22,7 +23,11 @@ def _stop_earlier(case: Case, fault: Fault) -> Mitigation:
     step = fault.step or 1
     _, most = _percents(fault)
     saved = spent_after(case.series("carbon.energy_kwh"), step)
-    price = f"{saved[0]:.3g} kWh ({saved[1]:.0%})" if saved else f"{1 - step / max(case.steps, 1):.0%} of the run"
+    price = (
+        f"{saved[0]:.3g} kWh ({percent(saved[1])})"
+        if saved
+        else f"{percent(1 - step / max(case.steps, 1))} of the run"
+    )
     return Mitigation(
         text=f"Stop at step {step:,}, or keep the checkpoint of that step.",
         settings={"trainer.max_steps": step},

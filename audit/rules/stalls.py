@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..formats import percent
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case
 from .declaration import CannotTellError, Fault, rule
@@ -36,7 +37,7 @@ def _look_where(case: Case, fault: Fault) -> Mitigation:
     loader = facts.get("dataloader") or {}
     spent = energy(case, "training")
     share = fault.evidence[0].value or 0.0
-    gain = f"up to {share:.0%} of the time and {in_energy(None if spent is None else spent * share)}"
+    gain = f"up to {percent(share)} of the time and {in_energy(None if spent is None else spent * share)}"
     if stalls["loading_s"] >= 0.5 * stalls["seconds"]:
         workers = loader.get("num_workers")
         ahead = workers == 0 and (facts.get("cpus") or 1) > 1
@@ -104,8 +105,8 @@ def stall(case: Case, threshold: float) -> Fault | None:
         for item in stalls["longest"][:FEWEST]
     ]
     return Fault(
-        summary=f"Training stood still {count} {'time' if count == 1 else 'times'}, {over:.3g} s or {share:.0%} of"
-        f" the fit in all, mostly {where}; a batch usually takes {1000 * float(stalls['usual_s']):.3g} ms.",
+        summary=f"Training stood still {count} {'time' if count == 1 else 'times'}, {over:.3g} s or {percent(share)}"
+        f" of the fit in all, mostly {where}; a batch usually takes {1000 * float(stalls['usual_s']):.3g} ms.",
         evidence=(of_share("time beyond the usual", share, threshold), *longest),
         confidence=Confidence.MEDIUM,
         step=min((int(item["step"]) for item in stalls["longest"]), default=None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Evidence, Mitigation, Severity
 from .case import Case, nice, sampled_columns
 from .declaration import CannotTellError, Fault, rule
@@ -117,7 +118,8 @@ def clip_saturation(case: Case, threshold: float) -> Fault | None:
     if clipped <= threshold or left >= LEFT:
         return None
     return Fault(
-        summary=f"{clipped:.0%} of the sampled gradients were clipped, in the median to {left:.2g} of their length.",
+        summary=f"{percent(clipped)} of the sampled gradients were clipped, in the median to {left:.2g} of their"
+        " length.",
         evidence=(
             Evidence(summary="clipped", series=ratio.name, value=clipped, limit=threshold, unit="share"),
             Evidence(summary="median of what was left", series=ratio.name, value=left, limit=LEFT, unit="share"),
@@ -172,7 +174,7 @@ def missing_zero_grad(case: Case, threshold: float) -> Fault | None:
     if stale.mean() <= threshold:
         return None
     return Fault(
-        summary=f"In {stale.mean():.0%} of the sampled steps gradients of earlier steps were still there.",
+        summary=f"In {percent(stale.mean())} of the sampled steps gradients of earlier steps were still there.",
         evidence=(at(left, int(np.flatnonzero(stale)[0]), 0.0),),
         step=int(left.step[np.flatnonzero(stale)[0]]),
     )
@@ -180,7 +182,7 @@ def missing_zero_grad(case: Case, threshold: float) -> Fault | None:
 
 def _less_decay(case: Case, fault: Fault) -> Mitigation | None:
     decay = case.number("optimizer.weight_decay")
-    if decay is None:
+    if decay is None or _pull(case) < 1:
         return None
     value = nice(min(0.1, decay / 100))
     return Mitigation(
@@ -190,6 +192,11 @@ def _less_decay(case: Case, fault: Fault) -> Mitigation | None:
         cost="a larger gap, if the data are few",
         source="Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization",
     )
+
+
+def _pull(case: Case) -> float:
+    """Return by which power of e weight decay alone would have shrunk the weights."""
+    return (case.number("optimizer.weight_decay") or 0.0) * float(case.series("optimizer.lr").value.sum())
 
 
 def _less_dropout(case: Case, fault: Fault) -> Mitigation | None:
@@ -236,12 +243,11 @@ def over_regularised(case: Case, threshold: float) -> Fault | None:
     dropout = case.number("model.dropout") or 0.0
     if dropout >= 0.8:
         return Fault(
-            summary=f"Dropout takes out {dropout:.0%} of the units.",
+            summary=f"Dropout takes out {percent(dropout)} of the units.",
             evidence=(Evidence(summary="dropout", value=dropout, limit=0.8, unit="share"),),
             step=0,
         )
-    pull = (case.number("optimizer.weight_decay") or 0.0) * float(case.series("optimizer.lr").value.sum())
-    if pull < 1:
+    if _pull(case) < 1:
         return None
     columns = sampled_columns(case, "gradient.weight_norm")
     kept = {name: float(s.value[-1] / s.value[0]) for name, s in columns.items() if s.value[0] > 0}
@@ -251,7 +257,7 @@ def over_regularised(case: Case, threshold: float) -> Fault | None:
     least = sorted((share, name) for name, share in kept.items())[:NAMED]
     series = columns[least[0][1]]
     return Fault(
-        summary=f"The weights have shrunk to {median:.0%} of their first norm under a weight decay of"
+        summary=f"The weights have shrunk to {percent(median)} of their first norm under a weight decay of"
         f" {case.number('optimizer.weight_decay'):g}.",
         evidence=(
             Evidence(summary="median over layers, last norm over first", series="gradient.weight_norm", value=median,

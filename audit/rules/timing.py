@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from ..formats import percent
 from ..hourly import Hours, Span
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case
@@ -104,11 +105,14 @@ def carbon_intensive_hours(case: Case, threshold: float) -> Fault | None:
     if len(best) == 2 and best[0][1] == best[1][1]:
         best = best[:1]  # the week has no better hour than the day
     told = [
-        Evidence(summary=f"{later} h later, the least within a {name}: {1 - kg / now:.0%} less", value=kg, unit="kg")
+        Evidence(
+            summary=f"{later} h later, the least within a {name}: {percent(1 - kg / now)} less", value=kg, unit="kg"
+        )
         for name, (later, kg) in reversed(best)
     ]
     return Fault(
-        summary=f"Begun later, the same energy would have emitted {1 - least / now:.0%} less by the hourly table.",
+        summary=f"Begun later, the same energy would have emitted {percent(1 - least / now)} less by the hourly"
+        " table.",
         evidence=(Evidence(summary="at the hours of the run", value=now, unit="kg"), *told),
         confidence=Confidence.LOW,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Evidence, Mitigation, Severity
 from .case import Case, sampled_columns
 from .declaration import CannotTellError, Fault, rule
@@ -63,7 +64,7 @@ def dead_units(case: Case, threshold: float) -> Fault | None:
     series = found[worst[0][1]]
     began = int(series.step[np.flatnonzero(series.value > threshold)[0]])
     return Fault(
-        summary=f"{worst[0][0]:.0%} of the units behind {worst[0][1]} are zero for every example"
+        summary=f"{percent(worst[0][0])} of the units behind {worst[0][1]} are zero for every example"
         f" ({len(worst)} of {len(dead)} activations).",
         evidence=tuple(
             Evidence(summary="dead units", step=int(found[name].step[-1]), series="activation.dead_share", layer=name,
@@ -125,7 +126,7 @@ def saturated_units(case: Case, threshold: float) -> Fault | None:
         return None
     first = found[worst[0][1]]
     return Fault(
-        summary=f"{worst[0][0]:.0%} of the inputs of the activation behind {worst[0][1]} are beyond ±5"
+        summary=f"{percent(worst[0][0])} of the inputs of the activation behind {worst[0][1]} are beyond ±5"
         f" ({len(worst)} of {len(median)} activations).",
         evidence=tuple(
             Evidence(summary="saturated inputs", step=int(found[name].step[-1]), series="activation.saturated_share",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ..formats import percent
 from ..model import Evidence, Mitigation, Scalar, Severity
 from ..record import Series
 from .case import Case, Floats, nice
 from .declaration import CannotTellError, Fault, rule
-from .evidence import HEALTHY_RATIO, at, overall_ratio
+from .evidence import HEALTHY_RATIO, HEALTHY_START, at, overall_ratio
 
 FEWEST = 5  # samples in a row
 WINDOWS = 2  # of fifty steps
 SETTLING = 20  # first steps, in which the moments of a gradient form
 WIDE = 1.0  # epsilon over the median of the root that it is added to
 PLAIN_EPSILON, PLAIN_BETAS = 1e-8, (0.9, 0.999)
+TOO_LARGE = 0.1  # of the weights, for the first steps without a large epsilon
 
 
 def _hold_and_step(case: Case, fault: Fault) -> Mitigation:
@@ -107,10 +110,10 @@ def _usual_moments(case: Case, fault: Fault) -> Mitigation:
         settings["optimizer.eps"] = value
         text = f"Set eps={value:g}, a hundredth or less of what it is added to, instead of {epsilon:g}."
         rate, grown = case.number("optimizer.lr"), _grown(case, fault)
-        if rate is not None and grown is not None and grown > 10 * HEALTHY_RATIO:
-            settings["optimizer.lr"] = nice(rate * HEALTHY_RATIO / grown)
+        if rate is not None and grown is not None and grown > TOO_LARGE:
+            settings["optimizer.lr"] = nice(rate * HEALTHY_START / grown)
             text += f" Then steps get longer: set the learning rate to {settings['optimizer.lr']:g} with it."
-    elif betas[0] ** 2 >= betas[1]:
+    elif _forgetful(case) >= 1:
         first, second = PLAIN_BETAS
         settings = {"optimizer.beta1": first, "optimizer.beta2": second}
         text = f"Set betas=({first:g}, {second:g}) instead of ({betas[0]:g}, {betas[1]:g}): the second moment has to"
@@ -149,7 +152,7 @@ def _betas(case: Case) -> tuple[float, float]:
     needs=("optimizer.step_p99",),
     threshold=10.0,
     unit="× learning rate",
-    follows_from=("non-finite", "no-op-step"),
+    follows_from=("non-finite", "no-op-step", "vanishing-gradient"),
     remedies=(_usual_moments,),
 )
 def bad_optimizer_epsilon(case: Case, threshold: float) -> Fault | None:
@@ -158,7 +161,8 @@ def bad_optimizer_epsilon(case: Case, threshold: float) -> Fault | None:
     What it detects:
         After the first twenty steps, in more than half of the samples, epsilon is larger than the median of √v̂ to
         which it is added, while the loss is still high and steps are below a thousandth of the weights; or the 99th
-        percentile of |m̂| / (√v̂ + ε), which is about one, is above `threshold`.
+        percentile of |m̂| / (√v̂ + ε), which is about one, is above `threshold`, or has no bound because β₁² is not
+        below β₂.
 
     Why it matters:
         With a large epsilon Adam is plain gradient descent with a rate of lr / ε. Where the first moment remembers
@@ -172,7 +176,8 @@ def bad_optimizer_epsilon(case: Case, threshold: float) -> Fault | None:
         rate together, on purpose, gets updates of healthy size and stays unflagged.
 
     References:
-        Kingma and Ba 2015, Adam; Wortsman et al. 2023, Small-scale proxies for large-scale Transformer training
+        Kingma and Ba 2015, Adam; Reddi et al. 2018, On the Convergence of Adam and Beyond, which assumes β₁ below
+        the root of β₂; Wortsman et al. 2023, Small-scale proxies for large-scale Transformer training
         instabilities, section 3.4.
     """
     worst: Fault | None = None
@@ -182,7 +187,25 @@ def bad_optimizer_epsilon(case: Case, threshold: float) -> Fault | None:
             raise CannotTellError(f"{late.size} of {FEWEST} samples of the optimizer's moments")
         if float(np.median(late)) > threshold:
             worst = _thrown(length, threshold)
-    return worst or _swamped(case)
+    return worst or _unbounded(case) or _swamped(case)
+
+
+def _forgetful(case: Case) -> float:
+    """Return β₁² / β₂: from one on, gradients that the second moment has forgotten are still in the first."""
+    first, second = _betas(case)
+    return first**2 / second if second > 0 else math.inf
+
+
+def _unbounded(case: Case) -> Fault | None:
+    if _forgetful(case) < 1:
+        return None
+    first, second = _betas(case)
+    return Fault(
+        summary=f"betas=({first:g}, {second:g}): the first moment remembers longer than the second, so that nothing"
+        " bounds a step.",
+        evidence=(Evidence(summary="β₁² over β₂", value=_forgetful(case), limit=1.0, unit=""),),
+        step=0,
+    )
 
 
 def _late(series: Series) -> Floats:
@@ -286,7 +309,7 @@ def lost_updates(case: Case, threshold: float) -> Fault | None:
     if middle <= threshold:
         return None
     return Fault(
-        summary=f"{middle:.0%} of the half-precision weights with gradients did not move in fifty steps: their"
+        summary=f"{percent(middle)} of the half-precision weights with gradients did not move in fifty steps: their"
         " updates round to nothing.",
         evidence=(
             Evidence(summary="weights that stayed, median window", series=lost.name, value=middle, limit=threshold,

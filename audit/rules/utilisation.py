@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..formats import percent
 from ..hardware import device_named, dtype_of
 from ..model import Confidence, Evidence, Mitigation, Severity
 from .case import Case
@@ -41,8 +42,9 @@ def _raise_batch(case: Case, fault: Fault) -> Mitigation | None:
         settings["trainer.accumulate_grad_batches"] = accumulated // times
         cost = "none to what is learned: each optimizer step sees as many examples as before"
     return Mitigation(
-        text=f"Raise the batch from {size} to {times * size}: {headroom.value:.0%} of the fullest device's memory was"
-        f" never used, and {RESERVE:.0%} stays free. Try {AB_STEPS} steps of each and compare examples a second.",
+        text=f"Raise the batch from {size} to {times * size}: {percent(headroom.value)} of the fullest device's"
+        f" memory was never used, and {percent(RESERVE)} stays free. Try {AB_STEPS} steps of each and compare examples"
+        " a second.",
         settings={**settings},
         gain=_not_promised(case),
         cost=f"{cost}; {ab_cost(case)}",
@@ -105,7 +107,7 @@ def low_mfu(case: Case, threshold: float) -> Fault | None:
         return None
     reached = mfu / working
     return Fault(
-        summary=f"The device did {reached:.1%} of the operations that it could while it did not wait for data.",
+        summary=f"The device did {percent(reached)} of the operations that it could while it did not wait for data.",
         evidence=(
             of_share("model FLOP utilisation without waiting", reached, threshold),
             of_share("model FLOP utilisation", mfu),
@@ -199,7 +201,7 @@ def long_floats(case: Case, threshold: float) -> Fault | None:
     word, times = faster
     name = found.facts["device_name"]
     return Fault(
-        summary=f"{long:.0%} of the operations were in 32-bit numbers, on a device whose peak in {word} is"
+        summary=f"{percent(long)} of the operations were in 32-bit numbers, on a device whose peak in {word} is"
         f" {times:.3g} times as high.",
         evidence=(
             of_share("operations in fp32 or TF32", long, threshold),

@@ -53,7 +53,7 @@ BAD: dict[str, Callable[[], Case]] = {
     ),
     "loss-spike": lambda: case(train__loss=spiked(NOISE, [300], 20)),
     "stagnant-loss": lambda: case(**FLAT),
-    "updates-too-large": lambda: case(gradient__update_ratio=layers(0.05, 0.04, 0.06)),
+    "updates-too-large": lambda: case(gradient__update_ratio=layers(0.1, 0.08, 0.12)),
     "updates-too-small": lambda: case(gradient__update_ratio=layers(1e-8, 1e-8, 2e-8)),
     "overfitting": lambda: case(metrics=[GAP], overfitting__val_loss=RISING),
     "overtraining": lambda: case(overfitting__val_loss=RISING),
@@ -84,6 +84,7 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
     "stagnant-loss": [lambda: case()],
     "updates-too-large": [
         lambda: case(gradient__update_ratio=layers(2e-3, 1e-3, 3e-3)),
+        lambda: case(gradient__update_ratio=layers(0.06, 0.07, 0.05)),  # weights that begin small
         # A matrix that began at zero, as LoRA's B.
         lambda: case(gradient__update_ratio=layers(2e-3, 1e-3, 3e-3) | {"zero": 1 / np.arange(1, 61)}),
     ],

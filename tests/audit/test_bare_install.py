@@ -87,6 +87,7 @@ def test_a_broken_build_fails(source: Path, tmp_path: Path) -> None:
         _build(broken, tmp_path)
 
 
+@pytest.mark.slow
 def test_only_a_missing_index_excuses_from_building(tmp_path: Path) -> None:
     with pytest.raises(pytest.skip.Exception, match="no pip or no package index"):
         _need_index(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull)

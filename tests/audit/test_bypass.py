@@ -40,6 +40,7 @@ def test_every_kind_of_limit_is_met_by_the_run_that_nobody_harmed(tmp_path: Path
     assert Attempt.of(KINDS[kind]).code(tmp_path) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", MATRIX)
 def test_no_harm_gets_past_any_kind_of_limit(tmp_path: Path, harm: str) -> None:
     @FIRST
@@ -51,6 +52,7 @@ def test_no_harm_gets_past_any_kind_of_limit(tmp_path: Path, harm: str) -> None:
     assert tried[harm]
 
 
+@pytest.mark.slow
 def test_the_matrix_has_two_thousand_cases() -> None:
     cases = [HARMS[harm](Attempt.of(kind), _first) for harm in HARMS for kind in KINDS.values()]
     assert 2 * CASES * sum(cases) >= 2000  # sealed and not sealed

@@ -137,6 +137,7 @@ def test_the_schema_fits_the_audit(
         jsonschema.validate(document | {"metrics": 3}, schema)
 
 
+@pytest.mark.slow
 def test_rules_are_listed_and_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "rules", "--format", "json") == 0
     for rule in json.loads(capsys.readouterr().out):

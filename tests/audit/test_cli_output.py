@@ -165,6 +165,7 @@ def _elsewhere(release: Release, **options: Any) -> subprocess.CompletedProcess[
     return subprocess.run(command, text=True, stderr=subprocess.PIPE, env=environment, timeout=60, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "code"), [(9, 0), (0, 1)])
 def test_a_terminal_without_symbols_gets_the_same_verdict(release: Release, most: int, code: int) -> None:
     release.policy.write_text(f'schema = 1\n[limits.a]\nmetric = "overfitting.gap"\nmax = {most}\n')

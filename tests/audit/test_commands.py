@@ -110,6 +110,7 @@ def test_debug_shows_the_place_and_is_three_too(release: Release, monkeypatch: p
 GATE = f'"{sys.executable}" -m groundwire.audit gate "$RUN" --policy "$POLICY"'
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(("most", "code"), [(9, 0), (0, 1)])
 @pytest.mark.parametrize("streams", ["| true", "2>/dev/full", ">&-", "2>&-", ">&- 2>&-"])

@@ -352,6 +352,7 @@ def test_the_most_wanted_come_first_and_parts_only_when_asked_for(release: Relea
     assert [each["labels"] for each in asked] == [{}, {"component": "cpu"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_no_line_of_a_table_is_wider_than_the_terminal(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int

@@ -75,7 +75,7 @@ def test_streams_and_generators_have_remedies_of_their_own() -> None:
 
 def test_examples_on_both_sides_are_leakage_whatever_the_gap() -> None:
     fault = fault_of("train-validation-leakage", examples(shared=60, twins=10))
-    assert "60 of 300 validation examples (20%)" in fault.summary
+    assert "60 of 300 validation examples (20 %)" in fault.summary
     assert fault.severity is Severity.HIGH
     remedies = [r(examples(shared=60), fault) for r in BY_NAME["train-validation-leakage"].remedies]
     assert all(remedies)

@@ -124,7 +124,7 @@ def test_the_gain_is_the_energy_of_the_wait_that_goes_away() -> None:
     run = paced(*WAITED, waited_s=360.0)
     workers, *rest = cures("data-bound-input", run)
     assert workers.settings == {"data.num_workers": 2}  # a batch waits 0.6 s and trains 0.4 s
-    assert "up to 0.24 kWh and 60% of the time" in workers.gain
+    assert "up to 0.24 kWh and 60 % of the time" in workers.gain
     assert rest == []
     crowded = cures("data-bound-input", paced(*WAITED, waited_s=500.0, device={"cpus": 4}))
     assert crowded[0].settings == {"data.num_workers": 3}
@@ -217,7 +217,7 @@ def test_so_much_rarer_is_enough_and_no_more_than_enough(share: float, limit: fl
 def test_validations_become_rarer(validations: int, epoch: int | None, settings: dict[str, Any]) -> None:
     found = cure("frequent-validation", validated(validations, {"data": {"steps_per_epoch": epoch}}))
     assert found.settings == settings
-    assert found.gain.startswith("38% of the time")
+    assert found.gain.startswith("38 % of the time")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_validations_become_smaller_than_they_are_where_few_are_left(
 def test_what_is_gained_ends_at_one_batch() -> None:
     found = cure("frequent-validation", validated(12, {"data": {"validation_batches": 2}}))
     assert found.settings == {"trainer.limit_val_batches": 1}
-    assert found.gain.startswith("25% of the time")  # half of a half
+    assert found.gain.startswith("25 % of the time")  # half of a half
 
 
 def test_a_single_validation_batch_can_only_become_rarer() -> None:
@@ -296,7 +296,7 @@ def test_the_world_mean_is_codecarbons() -> None:
 
 def test_a_start_is_moved_to_the_hours_that_emit_least() -> None:
     found = cure("carbon-intensive-hours", metered(HOURLY))
-    assert "4 h later, the least within a day: 60% less" in found.text
+    assert "4 h later, the least within a day: 60 % less" in found.text
     assert found.gain.startswith("0.6 of 1 kg")
     fault = ask("carbon-intensive-hours", metered(HOURLY))
     assert fault is not None

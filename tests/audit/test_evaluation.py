@@ -29,6 +29,7 @@ def whole(found: Any, seconds: float = 20) -> tuple[Measured, dict[tuple[str, An
     return measured, {(metric.name, tuple(sorted(metric.labels.items()))): metric for metric in measured.metrics}
 
 
+@pytest.mark.slow
 def test_everything_that_was_wanted_is_measured_once() -> None:
     speaker = model(greedy=remembering, log_likelihood=likelihood)
     trained = [*TRAINED, SECRET.text]

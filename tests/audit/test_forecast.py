@@ -58,6 +58,7 @@ def test_the_next_per_cent_costs_what_the_law_says() -> None:
     assert found.value == pytest.approx(truth, rel=0.2)
 
 
+@pytest.mark.slow
 def test_the_next_per_cent_of_an_exponential_is_held() -> None:
     def course(x: Any) -> Any:
         return 2 + np.exp(-1.5 * np.asarray(x) / END)
@@ -128,6 +129,7 @@ def test_the_same_losses_give_the_same_forecast() -> None:
     assert fitted().at(2.0) == fitted().at(2.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.1, 100), st.integers(1, 1000))
 def test_units_of_loss_and_step_do_not_matter(scale: float, stride: int) -> None:
@@ -162,6 +164,7 @@ def test_intervals_hold_what_happens() -> None:
     assert np.mean(held) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [

@@ -18,6 +18,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return Release(tmp_path, monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_the_run_passes_before_anybody_touches_it(release: Release) -> None:
     assert release.gate().code == 0
     release.change(lambda document: None)
@@ -27,6 +28,7 @@ def test_the_run_passes_before_anybody_touches_it(release: Release) -> None:
 NO_NUMBERS = [None, float("nan"), float("inf"), float("-inf"), "", "0.1", True, False, [], {}, [0.1], 10**400]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "on_missing"), itertools.product(NO_NUMBERS, ("unknown", "fail")))
 def test_what_is_no_number_never_passes_even_when_sealed(release: Release, value: Any, on_missing: str) -> None:
     release.policy.write_text(release.policy.read_text() + f'on_missing = "{on_missing}"\n')
@@ -36,6 +38,7 @@ def test_what_is_no_number_never_passes_even_when_sealed(release: Release, value
     assert "Traceback" not in found.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "limits"),
     itertools.product([1.7e308, -1.7e308, 1e-3, -1e-3, 5], ("max = 0\nmin = 0", "max = -2e3\n", "min = 2e3\n")),
@@ -70,6 +73,7 @@ def test_another_row_of_the_metric_is_not_taken_for_the_wanted_one(release: Rele
     assert release.gate().code == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [

@@ -55,6 +55,7 @@ def audit_in(folder: str) -> dict[str, Any]:
     return json.loads((Path(folder.strip()) / "audit.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_factorys_model_is_asked_and_leaves_a_run_folder(release: Release) -> None:
     done = release.command("generate", "--model", "own_models:factory", "--prompts", "prompts.txt", "-k", "2")
     assert done.code == 0

@@ -174,8 +174,8 @@ def test_metrics_are_over_prompts_and_not_over_continuations() -> None:
     assert (probability.scorer, probability.quality, probability.labels) == ("by word", Quality.MODELLED, {})
     assert (probability.low, probability.high) == pytest.approx((0.00840, 0.90570), abs=1e-4)
     assert "k=3 continuations of 4 own prompts" in probability.method
-    assert "33% empty and not scored" in probability.method
-    assert "38% duplicates" in probability.method
+    assert "33 % empty and not scored" in probability.method
+    assert "38 % duplicates" in probability.method
     assert probability.method.endswith("scored 0.5 or more")
     assert metrics["expected_max_toxicity"].value == pytest.approx((0.9 + 0.1 + 0.1) / 3)
     assert (metrics["sentiment"].value, metrics["sentiment"].scorer) == (0.5, "mood")
@@ -204,6 +204,7 @@ def test_without_sentiment_there_is_no_metric_of_it() -> None:
     assert "sentiment" not in found.samples[0]
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=12))
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_prompts_and_the_metrics_limits(scores: list[list[float]]) -> None:
@@ -230,6 +231,7 @@ def test_rubbish_is_scored_and_can_be_written() -> None:
     assert _metrics(found)["toxicity_probability"].n == len(RUBBISH) - 1  # one is only blanks
 
 
+@pytest.mark.slow
 @given(st.lists(anything, min_size=1, max_size=6))
 @settings(max_examples=30, deadline=None)
 def test_any_text_can_be_asked_scored_and_written(texts: list[str]) -> None:

@@ -183,6 +183,7 @@ def test_any_object_gives_metrics_or_a_sentence(
             assert Metric.model_validate_json(metric.model_dump_json()) == metric
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "told"),
     [

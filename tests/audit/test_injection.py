@@ -59,6 +59,7 @@ def test_the_markdowns_blocks_are_its_twins(shift: int) -> None:
         assert not [line for line in found.splitlines() if line.lstrip().startswith("::")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", {place.pattern: place for place in PLACES}.values(), ids=lambda each: each.pattern)
 def test_each_place_alone(place: Place) -> None:
     """In company a place may be hidden by what stands beside it."""
@@ -78,6 +79,7 @@ def spoken(verdict: Verdict, text: str) -> Verdict:
     return dataclasses.replace(verdict, limits=limits, notes=(text,), **texts(verdict))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS, ids=PAYLOADS)
 def test_what_a_verdict_says(text: str) -> None:
     found = material.audit()

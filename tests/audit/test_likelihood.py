@@ -164,7 +164,7 @@ def test_a_function_that_says_the_same_of_all_decides_nothing() -> None:
     told = metric(found)
     assert (told.value, told.quality) == (0.5, Quality.UNKNOWN)
     assert told.reason is not None
-    assert told.reason.startswith("100% of the pairs are equally likely to the last digit: sum log-probabilities in")
+    assert told.reason.startswith("100 % of the pairs are equally likely to the last digit: sum log-probabilities in")
     assert told.reason in found.problems
 
 
@@ -331,6 +331,7 @@ def test_swapping_the_sentences_turns_the_share_round(
         assert 0 <= one.low <= one.value <= one.high <= 1
 
 
+@pytest.mark.slow
 @given(asked(), st.randoms(use_true_random=False), st.integers(1, 40))
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_pairs_and_the_size_of_batches_do_not_matter(

@@ -72,7 +72,7 @@ def test_with_a_confidence_the_interval_decides(maximum: float, outcome: str) ->
     ("changes", "reason"),
     [
         ({"low": None, "high": None, "confidence": None}, "no interval"),
-        ({"confidence": 0.9}, "holds at 90%"),
+        ({"confidence": 0.9}, "holds at 90 %"),
         ({"value": 0.5}, "outside its own interval"),
     ],
 )

@@ -142,6 +142,7 @@ def rubbish(content: bytes, rng: random.Random) -> bytes:
     return rng.randbytes(rng.randrange(len(content)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flipped, shuffled, rubbish])
 def test_damaged_bytes_never_load_as_intact(tmp_path: Path, damage: Callable[[bytes, random.Random], bytes]) -> None:
     judged_run(tmp_path)

@@ -52,6 +52,7 @@ def test_a_file_cut_anywhere_loses_only_what_was_cut(tmp_path: Path, name: str) 
     assert Record.open(tmp_path).notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [STEPS_FILE, "series/index-a001-r0.jsonl", "events.jsonl", NAME])
 def test_every_flipped_byte_of_a_finished_run_is_noticed(tmp_path: Path, name: str) -> None:
     folder = make_run(tmp_path)

@@ -189,6 +189,7 @@ def _told(note: Any) -> Any:
     return [str(item) if item in (np.inf, -np.inf) else item for item in note] if isinstance(note, list) else note
 
 
+@pytest.mark.slow
 @few
 @given(scripts(), st.booleans(), st.booleans())
 def test_whatever_was_written_is_read(script: Script, closed: bool, remote: bool) -> None:
@@ -307,6 +308,7 @@ def both_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Folder]:
     return folders
 
 
+@pytest.mark.slow
 @settings(few, max_examples=80)
 @given(data=st.data(), closed=st.booleans(), rubbish=RUBBISH, size=st.integers(MEGABYTE, 2 * MEGABYTE))
 def test_megabytes_of_rubbish_are_refused_or_noticed(

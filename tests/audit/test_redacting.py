@@ -143,6 +143,7 @@ class Killed(BaseException):
     """The end of a process between two writes."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["local", "memory://"])
 def test_a_kill_at_any_write_leaves_a_run_that_can_be_read_and_redacted(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

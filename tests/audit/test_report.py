@@ -117,6 +117,7 @@ def test_the_material_reaches_every_text_field() -> None:
     assert fields - {"settings", "false_positive_rate", "identities", "kinds"} <= reached  # texts as keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
 def test_no_field_changes_the_shape(place: Path) -> None:
     harmless = Shape(render_html(changed(AUDIT, [place], "harmless"), None))
@@ -157,6 +158,7 @@ def test_no_key_changes_the_shape(key: str) -> None:
     assert keyed(key).tags == keyed("harmless").tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", ["none", "redacted", "full"])
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_sample_layer_or_logged_name_changes_the_shape(payload: str, samples: Any) -> None:
@@ -169,6 +171,7 @@ def test_no_sample_layer_or_logged_name_changes_the_shape(payload: str, samples:
     assert recorded(payload).tags == recorded("harmless").tags
 
 
+@pytest.mark.slow
 def test_hostile_verdict() -> None:
     def judged(text: str) -> tuple[Shape, list[str]]:
         limits = tuple(

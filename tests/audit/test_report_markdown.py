@@ -93,6 +93,7 @@ def test_provenance_names_code_data_and_checkpoints() -> None:
         assert said in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amount", [40, 400])
 @pytest.mark.parametrize("text", ["long " * 400, HOSTILE * 20, ODD, "\u200b" * 3_000], ids=range(4))
 def test_it_fits_into_a_comment_and_says_what_was_dropped(text: str, amount: int) -> None:

@@ -36,7 +36,7 @@ def test_recommendations_are_settings_that_a_run_has(name: str) -> None:
 
 
 def test_values_come_from_the_evidence() -> None:
-    assert settings_of("updates-too-large", BAD["updates-too-large"]()) == [{"optimizer.lr": 0.0008}]
+    assert settings_of("updates-too-large", BAD["updates-too-large"]()) == [{"optimizer.lr": 0.0004}]
     assert settings_of("updates-too-small", BAD["updates-too-small"]()) == [{"optimizer.lr": 10.0}]
     assert settings_of("exploding-gradient", BAD["exploding-gradient"]())[0] == {"trainer.gradient_clip_val": 1.1}
     regularised, stopped, _ = settings_of("overfitting", BAD["overfitting"]())

@@ -138,6 +138,7 @@ def test_exact_losses_give_the_exact_law() -> None:
     assert found.objective == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_law_does_not_depend_on_the_unit_of_the_loss(fitted: Fit) -> None:
     points = fitted.points
     halved = Points(parameters=points.parameters, tokens=points.tokens, loss=points.loss / 2)
@@ -172,6 +173,7 @@ def test_few_noisy_runs_leave_the_irreducible_loss_open() -> None:
     assert e.high - e.low > 0.5
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_intervals(fitted: Fit) -> None:
     again = fit_law(fitted.points, resamples=100)
     other = fit_law(fitted.points, resamples=100, seed=1)
@@ -276,6 +278,7 @@ def test_a_missing_scipy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         fit_law(planted(20, seed=0), resamples=100)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHINCHILLA.is_file(), reason="not there: ../shared/data/chinchilla_points.csv")
 def test_the_figures_of_chinchilla_are_reached() -> None:
     """Besiroglu et al. 2024: E 1.8172 ± .03, A 482.01 ± 124.58, B 2085.43 ± 1293.23, α .3478 ± .02, β .3658 ± .02."""
@@ -293,6 +296,7 @@ def test_the_figures_of_chinchilla_are_reached() -> None:
     assert best.tokens_per_parameter.value == pytest.approx(18, abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHINCHILLA.is_file(), reason="not there: ../shared/data/chinchilla_points.csv")
 def test_the_lower_half_of_chinchillas_compute_predicts_the_upper() -> None:
     points = sorted(without_highest(read_points(CHINCHILLA), 5), key=lambda point: point.flop)

@@ -63,6 +63,7 @@ def test_a_table_gives_a_law_with_intervals(release: Release) -> None:
     assert found["objective"] < 1e-3
 
 
+@pytest.mark.slow
 def test_the_text_says_the_same(release: Release) -> None:
     done = release.command("scaling", table(Path("points.csv")), "--bootstrap", 100, "--unique-tokens", 1e10)
     assert done.code == 0
@@ -71,6 +72,7 @@ def test_the_text_says_the_same(release: Release) -> None:
     assert "watch the validation loss" in done.out
 
 
+@pytest.mark.slow
 def test_epochs_beyond_those_tried_are_not_told_a_loss(release: Release) -> None:
     options = ("--bootstrap", 100, "--unique-tokens", 1e6, "--budget", 1e24)
     done = release.command("scaling", table(Path("points.csv")), *options)
@@ -93,6 +95,7 @@ def test_what_the_runs_cannot_tell_is_said(release: Release) -> None:
     assert "cannot tell which size is best" in text
 
 
+@pytest.mark.slow
 def test_the_default_budget_is_that_of_the_largest_run(release: Release) -> None:
     path = table(Path("points.csv"))
     (best,) = strict(release.command("scaling", path, "--bootstrap", 100, "--format", "json").out)["optimal"]
@@ -109,6 +112,7 @@ def test_runs_are_fitted_and_each_is_held_against_the_others(release: Release, t
     assert all(run["times_compute"]["value"] >= 0.999 for run in found["runs"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "told"), [(1.0, "as expected"), (1.2, "worse than expected")])
 def test_a_run_is_held_against_the_law_of_a_table(release: Release, tmp_path: Path, factor: float, told: str) -> None:
     n, d = 1e9, 2e10

@@ -81,6 +81,7 @@ def _rare(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.where(rng.random(n) < 0.05, 0.9, 0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("draw", "mean"),
     [(_rare, 0.064), (lambda rng, n: rng.beta(0.2, 2, n), 0.2 / 2.2), (lambda rng, n: rng.random(n), 0.5)],
@@ -100,6 +101,7 @@ def test_values_outside_the_range_are_refused(values: list[float]) -> None:
         mean_interval(values)
 
 
+@pytest.mark.slow
 @given(st.lists(reals, min_size=2, max_size=20), st.lists(reals, min_size=4, max_size=20))
 def test_without_weights_the_difference_has_the_interval_of_scipy(first: list[float], second: list[float]) -> None:
     low, high = welch_interval(first, second)

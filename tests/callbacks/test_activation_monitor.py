@@ -114,6 +114,7 @@ def test_a_fault_of_the_observer_stays_in_it() -> None:
     assert isinstance(observer.problem, AttributeError)
 
 
+@pytest.mark.slow
 def test_a_run_records_first_step_dead_units_and_modes(tmp_path: Path) -> None:
     class Dying(Classifier):
         def __init__(self) -> None:
@@ -153,6 +154,7 @@ def test_a_game_by_hand_is_watched_to_the_end_of_the_batch(tmp_path: Path) -> No
     assert [layer["name"] for layer in event["layers"]] == ["generator", "critic"]
 
 
+@pytest.mark.slow
 def test_compiled_models_are_left_alone_with_a_reason(tmp_path: Path) -> None:
     class Compiled(Classifier):
         def __init__(self) -> None:

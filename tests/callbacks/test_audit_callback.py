@@ -58,6 +58,7 @@ def test_what_the_run_cannot_support_is_left_out_with_a_reason(tmp_path: Path) -
     assert {"overfitting.gap", "generation.toxicity_probability"} <= {item["what"] for item in audit["not_checked"]}
 
 
+@pytest.mark.slow
 def test_the_folder_lies_beside_the_logger(tmp_path: Path) -> None:
     callback = AuditCallback()
     logger = CSVLogger(tmp_path / "logs")
@@ -85,6 +86,7 @@ def test_series_are_the_values_that_the_run_had(tmp_path: Path) -> None:
     assert not record.damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [2, 5])
 def test_accumulated_losses_count_whole(tmp_path: Path, accumulate: int) -> None:
     plain, summed = AuditCallback(), AuditCallback()

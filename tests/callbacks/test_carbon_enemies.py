@@ -263,6 +263,7 @@ def test_an_interrupted_meter_that_is_slow_to_stop_keeps_what_it_read(
         assert any("interrupted" in item["reason"] for item in audit["not_checked"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_an_end_waits_long_and_an_interruption_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
@@ -447,6 +448,7 @@ def _events(monitor: CarbonMonitor) -> tuple[Any, Any, Any]:
 # Budgets of emissions where the place is not known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False])
 def test_a_budget_of_emissions_that_cannot_be_kept_is_said(
     tmp_path: Path, scripted: type[Scripted], monkeypatch: pytest.MonkeyPatch, before: bool

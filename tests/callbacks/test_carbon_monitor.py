@@ -233,6 +233,7 @@ def test_energy_belongs_to_phases_and_to_epochs(tmp_path: Path) -> None:
     assert metrics["carbon.energy_per_epoch_kwh"]["value"] == pytest.approx(metrics["carbon.energy_kwh"]["value"] / 2)
 
 
+@pytest.mark.slow
 def test_a_meter_without_totals_is_unknown_and_not_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dead(Scripted):
         def take(self) -> list[Reading]:

@@ -130,6 +130,7 @@ CASES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = 
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
 @pytest.mark.parametrize("name", CASES)
@@ -215,6 +216,7 @@ class Functional(Classifier):
         return super().loss(batch) + 0 * sum(value.sum() for value in each.values())
 
 
+@pytest.mark.slow
 def test_calls_inside_transforms_are_not_noted(tmp_path: Path) -> None:
     audit = AuditCallback(report=False)
     fit(trainer(tmp_path, audit), Functional())

@@ -105,6 +105,7 @@ def test_answers_that_get_more_toxic_are_told_once(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().err.count("groundwire  ! toxicity-rising") == 1
 
 
+@pytest.mark.slow
 def test_chance_is_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Steady(Classifier):
         def generate(self, prompts: list[str]) -> list[str]:
@@ -117,6 +118,7 @@ def test_chance_is_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "toxicity-rising" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_each_sampling_leaves_its_metrics(tmp_path: Path) -> None:
     _, record = run(tmp_path)
     events = record.events("sampling")
@@ -157,6 +159,7 @@ def test_a_wrong_interval_is_named(every: Any) -> None:
         GenerationMonitor(every=every)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_compares_with_what_was_said_before_its_first_step(tmp_path: Path) -> None:
     def audit() -> AuditCallback:
         return AuditCallback(

@@ -233,4 +233,4 @@ def test_the_audit_looks_at_inputs_and_names_leakage(tmp_path: Path) -> None:
     fit(trainer(tmp_path, callback), Returning(), DataLoader(same, 8, shuffle=True),
         DataLoader(TensorDataset(*(part[:24] for part in same.tensors)), 8))  # fmt: skip
     found = {finding["name"]: finding for finding in audit_of(callback.folder)["findings"]}
-    assert "24 of 24 validation examples (100%)" in found["train-validation-leakage"]["summary"]
+    assert "24 of 24 validation examples (100 %)" in found["train-validation-leakage"]["summary"]

@@ -64,6 +64,7 @@ def noisy(size: int = 300) -> DataLoader[Any]:
     return DataLoader(TensorDataset(x, torch.where(flipped, 1 - y, y)), batch_size=10, shuffle=True)
 
 
+@pytest.mark.slow
 def test_flipped_labels_show_in_a_run(tmp_path: Path) -> None:
     found = {}
     for name, data in (("noisy", noisy()), ("clean", loader(300, shuffle=True))):

@@ -167,6 +167,7 @@ def test_tokens_are_not_examples(tmp_path: Path) -> None:
     assert Record.open(monitor.folder or "").columns("objective.class_count") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_a_loss_that_was_turned_around_is_found_in_a_run(tmp_path: Path, accumulate: int) -> None:
     class Minus(Classifier):

@@ -30,6 +30,7 @@ def test_how_a_run_validates_is_recorded(tmp_path: Path) -> None:
     assert data["validation_batches"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "before"), [(12, 1), (18, 2), (24, 2)])  # within an epoch, that one is not whole
 def test_epochs_of_the_run_before_are_not_this_runs(tmp_path: Path, step: int, before: int) -> None:
     kept = ModelCheckpoint(tmp_path / "kept", every_n_train_steps=6, save_top_k=-1, filename="{step}")

@@ -37,6 +37,7 @@ def test_facts_name_parameters_schedules_and_equal_rows(tmp_path: Path) -> None:
     assert event["schedules"] == [{"name": "ExponentialLR", "interval": "epoch", "frequency": 1}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("clears", [True, False])
 def test_gradients_that_nobody_clears_are_noticed(tmp_path: Path, accumulate: int, clears: bool) -> None:

@@ -172,6 +172,7 @@ class Other(Classifier):
         return self.loss(stuff[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Staged, Averaging, Keyword, Alone, Other])
 def test_the_step_gets_what_lightning_gives_it(tmp_path: Path, kind: type[Classifier]) -> None:
     monitor = OverfittingMonitor(metrics={"val_loss": "min"})  # the validation batches are asked as well

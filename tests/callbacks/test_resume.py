@@ -52,6 +52,7 @@ def test_steps_that_are_trained_again_count_as_the_last_attempt_took_them(tmp_pa
     assert loss.step.tolist() == list(range(1, 37))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_resumed_twice_makes_a_second_run(tmp_path: Path) -> None:
     first, checkpoint = _first(tmp_path)
     fit(trainer(tmp_path, AuditCallback()), Classifier(), ckpt_path=checkpoint)

@@ -165,6 +165,7 @@ def test_weights_that_round_back_are_counted(dtype: torch.dtype, rate: float, lo
         assert all(share > 0.9 if lost else share < 0.2 for share in found)
 
 
+@pytest.mark.slow
 def test_a_run_in_bfloat16_tells_its_lost_updates(tmp_path: Path) -> None:
     callback = AuditCallback(carbon=None, overfitting=None, overhead_budget=1.0)
     fit(trainer(tmp_path, callback, precision="bf16-true", max_epochs=12), Classifier(lr=1e-6))

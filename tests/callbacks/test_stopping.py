@@ -136,6 +136,7 @@ def test_the_record_notes_it(tmp_path: Path, place: int) -> None:
     assert "stopped at step 36" in audit_of(audit.folder)["run"]["notes"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [2, 3, 5])
 def test_a_resumed_run_stops_where_the_whole_one_does(tmp_path: Path, kept: int) -> None:
     validation = [1.0, 1.0, 1.02, 1.02, 1.02, 1.05, 1.1, 1.1, 1.1, 1.1]

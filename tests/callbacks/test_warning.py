@@ -133,6 +133,7 @@ def test_a_healthy_run_is_told_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert "!" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_model_that_stays_nan_is_not_written_at_every_step(tmp_path: Path) -> None:
     callback = AuditCallback(carbon=None, overfitting=None)
     fit(trainer(tmp_path, callback, max_epochs=10), Breaking())

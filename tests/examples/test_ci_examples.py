@@ -90,6 +90,7 @@ def action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Steps:
     return act
 
 
+@pytest.mark.slow
 @POLICIES
 def test_the_action_ends_as_the_gate_and_leaves_every_format(
     checkout: Path, action: Steps, policy: str, code: int, word: str
@@ -155,6 +156,7 @@ def test_an_input_that_the_action_lacks_is_named(tmp_path: Path) -> None:
         list(steps(HERE / "action.yml", {"polcy": "x"}, tmp_path))
 
 
+@pytest.mark.slow
 @POLICIES
 def test_the_template_for_gitlab_ends_as_the_gate(
     checkout: Path, tmp_path: Path, policy: str, code: int, word: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from gate_output_material import ANY, UNREAD, audit, every_outcome, failed, limit, met, verdict
 from groundwire.audit.verdicts import FORMATS, MANY
 from hypothesis import given, settings
@@ -56,6 +57,7 @@ def test_several_runs_are_told_apart_and_an_unread_one_is_an_error() -> None:
     assert ("error", {"title": "Groundwire"}, "b is no run") in found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD)
 def test_hostile_text_begins_no_command_and_ends_none(judged: list, unread: list) -> None:

@@ -55,6 +55,7 @@ def test_when_met_the_closest_limit_is_named() -> None:
     assert "closest limit: spikes, 0.02 to spare" in as_markdown(*met())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", ["x " * 300, HOSTILE[-3], "日本語" * 200, "😀" * 600, "|" * 600])
 def test_a_thousand_limits_are_cut_at_the_budget_and_the_worst_stay(told: str) -> None:
     limits = [passed(f"p{place}") for place in range(500)]

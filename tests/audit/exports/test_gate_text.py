@@ -78,6 +78,7 @@ def test_several_runs_come_worst_first_and_met_ones_take_a_line() -> None:
     assert lines(text)[-1] == "GATE: FAIL (4 runs, 1 failed, 1 unknown)"
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_show_the_worst_whole_and_count_the_rest() -> None:
     judged = [met(f"m{place}") for place in range(900)] + [
         (verdict(failed()), audit(f"f{place}")) for place in range(100)

@@ -85,6 +85,7 @@ def test_any_text_can_be_masked(text: str) -> None:
     assert mask_identities(once) == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "masked"),
     [

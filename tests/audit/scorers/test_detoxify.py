@@ -72,6 +72,7 @@ def _mixed(tokenizer: Any, amount: int = 60) -> list[str]:
     return [words(length, tokenizer, seed) for seed, length in enumerate(lengths)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [None, 1, 7])
 def test_scores_are_detoxifys_own(restless: Any, batch_size: int | None) -> None:
     texts = _mixed(restless.tokenizer) + TOXIC[:5] + HARMLESS[:5] + ODD
@@ -81,6 +82,7 @@ def test_scores_are_detoxifys_own(restless: Any, batch_size: int | None) -> None
     assert max(found["toxicity"]) - min(found["toxicity"]) > 0.1, "scores too alike to show an error"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_scores_like_detoxifys_own_class(checkpoint: Path) -> None:
     detoxify, ours = real_detoxify(checkpoint), DetoxifyToxicity(checkpoint)
     texts = _mixed(detoxify.tokenizer) + TOXIC + HARMLESS

@@ -46,6 +46,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         transformers.utils.logging.enable_progress_bar()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", DETOXIFY)
 def test_each_model_scores_as_detoxify_does(model: str, hub: Path, tmp_path: Path) -> None:
     family, labels, identities = MODELS[model]
@@ -98,6 +99,7 @@ def _server(answer: bytes, every_s: float) -> Iterator[str]:
         ended.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b"X-Slow: 1\r\n"])
 def test_a_server_that_keeps_one_waiting_is_left(tmp_path: Path, answer: bytes) -> None:
     began = time.monotonic()

@@ -45,6 +45,7 @@ def test_so_is_any_pair_of_four_after_holm(paired: bool) -> None:
     assert at_most(false_alarms(4, paired=paired, repeats=1000, tests=[HOLM], draws=239)[HOLM], 0.06)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("groups", [2, 10])
 def test_tests_that_are_not_used_raise_false_alarms(groups: int, paired: bool) -> None:
@@ -122,6 +123,7 @@ def test_bounds_of_no_gap_cover_in_95_percent(paired: bool) -> None:
     assert at_least(found[coverage.GAP], 0.93)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("rates", [(0.02, 0.02), (0.02, 0.05)])
 def test_where_few_prompts_differ_the_interval_covers_more_than_it_says(

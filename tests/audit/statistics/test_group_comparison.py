@@ -49,6 +49,7 @@ def told(*samples: list[float], paired: bool = True, **options: float) -> Compar
     )
 
 
+@pytest.mark.slow
 @given(tables())
 @quick
 def test_order_does_not_matter(values: Values) -> None:

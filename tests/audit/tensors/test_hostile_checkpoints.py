@@ -72,6 +72,7 @@ def test_opcodes_of_others_are_refused(checkpoint: Path) -> None:
         assert "pickle" in refusal(repickled(checkpoint, lambda _, content=content: content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "opcodes",
     [
