@@ -43,8 +43,8 @@ def _raise_batch(case: Case, fault: Fault) -> Mitigation | None:
         cost = "none to what is learned: each optimizer step sees as many examples as before"
     return Mitigation(
         text=f"Raise the batch from {size} to {times * size}: {percent(headroom.value)} of the fullest device's"
-        f" memory was never used, and {percent(RESERVE)} stays free. Try {AB_STEPS} steps of each and compare examples"
-        " a second.",
+        f" memory was never used, and {percent(RESERVE)} stays free. Try {AB_STEPS} steps of each and compare"
+        " examples a second.",
         settings={**settings},
         gain=_not_promised(case),
         cost=f"{cost}; {ab_cost(case)}",
