@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import pictures, repair_table, side_by_side
+from ..run import machine
+from . import pictures, readme, repair_table, side_by_side
 from .cases import Case, all_cases, quick_cases
 from .faults import BY_NAME
 from .repair import repair_all
@@ -26,7 +28,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, help="one of the two parts")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where records lie (default {FOLDER})")
+    parser.add_argument("--readme", action="store_true", help="put the tables of all cases into README.md as well")
     options = parser.parse_args(given)
+    if options.readme and (options.quick or options.only or options.split):
+        parser.error("--readme takes the tables of all cases: leave out --quick, --only and --split")
     options.steps = options.steps or list(STEPS)
     return options
 
@@ -52,14 +57,21 @@ def main(given: Sequence[str] | None = None) -> None:
     if "train" in options.steps:
         train_all(cases, folder, jobs)
     judged = judge_all(cases, folder, jobs) if {"table", "peers"} & set(options.steps) else []
+    tell = functools.partial(_tell, into_readme=options.readme)
     if "table" in options.steps:
-        print(markdown(judged, splits), flush=True)
+        tell("table", f"{machine()}.\n\n{markdown(judged, splits)}")
     if "repair" in options.steps:
-        print(repair_table.markdown(repair_all(cases, folder, jobs), splits), flush=True)
+        tell("repair", repair_table.markdown(repair_all(cases, folder, jobs), splits))
     if "peers" in options.steps:
-        print(side_by_side.markdown(side_by_side.watch_all(judged, folder, jobs), splits), flush=True)
+        tell("peers", side_by_side.markdown(side_by_side.watch_all(judged, folder, jobs), splits))
     if "pictures" in options.steps:
         print(f"{pictures.write(folder)} pictures written to {pictures.PLACE}")
+
+
+def _tell(step: str, tables: str, *, into_readme: bool) -> None:
+    print(tables, flush=True)
+    if into_readme:
+        readme.put(step, tables)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from groundwire.audit.record import Record
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `import benchmarks`, also where pytest was not started with `-m`
 
-from benchmarks.faults import table
+from benchmarks.faults import readme, table
 from benchmarks.faults.__main__ import arguments, chosen
 from benchmarks.faults.cases import SEEDS, Case, all_cases, plan_of, quick_cases
 from benchmarks.faults.running import DONE, is_done, record_of, train, train_all
@@ -125,3 +125,27 @@ def test_the_table_counts_detection_naming_and_false_alarms() -> None:
     assert "| divergence | 1 | 1 (100.0%) | 0 (0.0%) | 7 |" in text
     assert "| clean twins | 1 | 0 (0.0%) | 95.0% | 1 |" in text
     assert "False alarms: healthy-mlp-sgd-1 (oscillation)." in text
+
+
+def test_tables_come_to_stand_in_the_readme(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("# Faults\n\n<!-- table -->\nold\n<!-- end of table -->\n\nWhy.\n")
+    for _ in range(2):  # again is the same
+        readme.put("table", "## Report\n\n| a |\n", page)
+        assert page.read_text() == (
+            "# Faults\n\n<!-- table -->\n\n### Report\n\n| a |\n\n<!-- end of table -->\n\nWhy.\n"
+        )
+    with pytest.raises(ValueError, match="needs the lines <!-- peers --> and <!-- end of peers -->"):
+        readme.put("peers", "## Side by side\n", page)
+
+
+def test_the_readme_has_a_place_for_every_table() -> None:
+    text = readme.PAGE.read_text(encoding="utf-8")
+    for step in ("table", "repair", "peers"):
+        assert text.count(f"<!-- {step} -->\n") == text.count(f"<!-- end of {step} -->\n") == 1
+
+
+def test_a_part_of_the_cases_is_no_readme(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["--readme", "--quick"])
+    assert "--readme takes the tables of all cases" in capsys.readouterr().err
