@@ -29,6 +29,7 @@ class Passed:
         output: Its output, shape [rows, features].
         predicted: What the first loss was computed of, one row an example, or else the last layer's output.
         target: What it was compared with; None where no such loss was seen.
+        dense: Whether it is an output for each place of an image, of which `output` is the mean over places.
         drift: For each batch norm how far its running mean is from the batch's, in standard deviations of the batch.
     """
 
@@ -37,6 +38,7 @@ class Passed:
     output: Tensor | None = None
     predicted: Tensor | None = None
     target: Tensor | None = None
+    dense: bool = False
     drift: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -85,6 +87,7 @@ class LastLayer(TorchFunctionMode):
             given, out, convolved = self._last
             self.passed.hidden = rows_of(given, convolved=convolved)
             self.passed.output = rows_of(out, convolved=convolved)
+            self.passed.dense = convolved and out.ndim > 2 and out[0, 0].numel() > 1
             self._last = None
             if self.passed.predicted is None and out.ndim == 2 and len(out) == self._size:
                 self.passed.predicted = out.detach()  # a loss that is written out is not seen

@@ -13,6 +13,7 @@ FEWEST = 64
 WIDTHS = (0.3, 1.0, 3.0)  # of the kernel, over the median distance
 RIDGES = (1e-2, 1e-1, 1.0)
 HALF = 1.96  # standard errors
+TOKENS = (torch.int64, torch.int32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +48,12 @@ def compared(inputs: Tensor, predicted: Tensor, target: Tensor) -> Reference | N
         predicted: Logits of shape [examples, classes], or numbers of the targets' shape.
         target: Classes of shape [examples], or numbers of shape [examples, …].
     """
-    if inputs.ndim < 2:  # numbers of a user or an item say nothing of how near they are
+    if inputs.ndim < 2 or inputs.dtype in TOKENS:  # numbers of users or words say nothing of how near they are
         return None
     known = _known(predicted, target)
     chosen = [place for place in _distinct(inputs) if known[place]][:MOST]
     count = len(chosen)
-    x, out, y = (part[chosen].detach().cpu().double().flatten(1) for part in (inputs, predicted, target[:, None]))
+    x, out, y = (part[chosen].detach().cpu().double().reshape(count, -1) for part in (inputs, predicted, target))
     if count < FEWEST or x.shape[1] == 0 or (x.shape == y.shape and torch.equal(x, y)):
         return None
     classes = not target.is_floating_point()

@@ -184,14 +184,14 @@ def _of_the_batch(passed: Passed, batch: Any) -> Passed:
     if target is None:
         others = list(tensors_of(batch))[1:] if predicted is not None else []
         like = (o for o in others if o.is_floating_point() and predicted is not None and o.shape == predicted.shape)
-        passed.target = next(like, None)
+        passed.target = next((o for o in like if not bool(((o == 0) | (o == 1)).all())), None)  # several labels each
     else:
         wanted = target.cpu().flatten()
         flat = (found.detach().cpu().flatten() for found in tensors_of(batch) if found.numel() == wanted.numel())
         if not any(torch.equal(found.to(wanted.dtype), wanted) for found in flat):
             passed.target = None
         elif predicted is not None and predicted.ndim == 2:  # more than the last layer's output, with adapters
-            passed.output = rows_of(predicted, convolved=False)
+            passed.output, passed.dense = rows_of(predicted, convolved=False), False
     return passed
 
 
@@ -236,7 +236,8 @@ def _spectra(seen: Sequence[Passed], batches: Sequence[Any]) -> dict[str, Any]:
         "layer": seen[0].layer,
         "raw": raw,
         "supervised": seen[0].target is not None,
-        "target_rank": _target_rank(seen),
+        "dense": seen[0].dense,
+        **_target(seen),
     }
     return told | {"distinct": len(rows)} | {side: asdict(one) for side, one in spectra.items() if one is not None}
 
@@ -247,15 +248,17 @@ def _frozen(module: nn.Module) -> float:
     return sum(size for size, trained in sizes if not trained) / max(1, sum(size for size, _ in sizes))
 
 
-def _target_rank(seen: Sequence[Passed]) -> float | None:
-    """Return the effective rank of numbers that are to be predicted; None where there are none."""
+def _target(seen: Sequence[Passed]) -> dict[str, float | None]:
+    """Return how many directions numbers to be predicted use and how far they are apart; None without any."""
     numbers = [
         o.target.flatten(1)
         for o in seen
         if o.target is not None and o.target.is_floating_point() and o.target.ndim > 1
     ]
     found = Spectrum.of(torch.cat(numbers)) if numbers and len({part.shape[1] for part in numbers}) == 1 else None
-    return None if found is None else found.effective_rank
+    if found is None:
+        return {"target_rank": None, "target_turn": None}
+    return {"target_rank": found.effective_rank, "target_turn": found.turn}
 
 
 def _reference(seen: Sequence[Passed], batches: Sequence[Any]) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ START = 20  # steps
 ONE_EVENT = 30  # steps within which jumps belong together
 SUDDEN = 1.5  # times that weights grow within `LOOK` steps when it was not the optimizer
 LOOK = 20  # steps
+HUGE = 100.0  # times the median: a gradient that is not left alone, whatever the loss
 STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 
 
@@ -147,7 +148,8 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
         in the first twenty steps, a median of |gradient| · |weights| / loss above 500, which says by how many
         times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
         tenfold just before, where the loss came back within 30 steps, where batches are less than half as large
-        as usual, or where norms stay below those of the first steps or the loss below a tenth of the first.
+        as usual, where norms stay below those of the first steps or the loss below a tenth of the first, or where
+        norms stay below a hundred medians and no loss rises by half: clipped, such steps undo nothing.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -189,6 +191,8 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         return None
     worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
     times = float(norm.value[worst] / median[worst])
+    if times < HUGE and not _loss_rises(case, began, ended):
+        return None
     return Fault(
         summary=f"Gradient norm {times:.0f} times its trailing median at step {norm.step[worst]:,};"
         f" {len(places)} such steps.",
@@ -202,6 +206,17 @@ def _loss_is_high(case: Case, steps: NDArray[np.int64]) -> bool:
     loss = case.series("train.loss")
     level = np.abs(loss.value[np.isin(loss.step, steps)])
     return not level.size or not np.nanmax(level) < 0.1 * np.median(np.abs(loss.value[:START]))
+
+
+def _loss_rises(case: Case, began: int, ended: int) -> bool:
+    """Return whether any loss from the first jump on is well above those before: else they undid nothing."""
+    loss = case.series("train.loss")
+    before = loss.value[(loss.step < began) & (loss.step >= began - START)]
+    after = loss.value[(loss.step >= began) & (loss.step <= ended + LOOK)]
+    if not before.size or not after.size or not np.isfinite(np.append(before, after)).all():
+        return True
+    level = float(np.median(before))
+    return float(after.max()) > level + 0.5 * abs(level)
 
 
 def _recovers(case: Case, step: int) -> bool:
@@ -222,14 +237,14 @@ def _rate_was_raised(case: Case, step: int) -> bool:
 def _steep(case: Case) -> Fault | None:
     norm, loss = case.series("gradient.norm"), case.series("train.loss")
     first = [float(series.value[0]) for series in sampled_columns(case, "gradient.weight_norm").values()]
-    early, level = norm.value[:START], np.abs(loss.value[:START])
+    early, level = norm.value[:START], loss.value[:START]
     if (
         not first
         or not early.size
         or norm.step[0] > START
         or early.size < START
         or level.size < START
-        or not np.median(level) > 0
+        or not (level > 0).all()  # a loss around zero is steep for its size
     ):
         return None
     steepness = float(np.median(early) * np.linalg.norm(first) / np.median(level))

@@ -12,7 +12,6 @@ FEWEST = 200  # examples
 AGAIN = 1.5  # observations of an example
 UNLEARNED = 0.5  # of the surest examples contradicted, above which the model has not learned the task
 INDEPENDENT = 0.75  # probability that the model is surer where it agrees, above which hard examples explain the rest
-ALONE, INDEPENDENT_ALONE = 12.0, 0.7  # limits where no reference has been asked
 AGREES = 0.1  # error of the reference, up to which labels go well with the inputs
 SAME = 0.01  # observations whose example had another label before
 
@@ -74,7 +73,7 @@ def label_noise(case: Case, threshold: float) -> Fault | None:
         likeliest for more than `threshold` per cent, and the model is hardly less sure where it contradicts than
         where it agrees (it is surer of an example that it agrees with with a probability below 0.75). Kernel ridge
         regression, too, errs in more than one of ten labels that are left out when it is fitted: where it does not,
-        labels are right, and the model has learned too little. Where it was not asked, it takes 12 per cent and 0.7.
+        labels are right, and the model has learned too little.
 
     Why it matters:
         Wrong labels are learned by heart later, and cost accuracy and steps.
@@ -99,14 +98,13 @@ def label_noise(case: Case, threshold: float) -> Fault | None:
         )
     if told["relabelled"] > SAME:
         raise CannotTellError("the same examples come with other labels each time")
-    limit, independent = threshold, INDEPENDENT
     error = _reference(case)
     if error is None:
-        limit, independent = max(limit, ALONE), INDEPENDENT_ALONE
-    elif error <= AGREES:
+        raise CannotTellError("no simple method could be asked whether labels go with inputs, as of words it cannot")
+    if error <= AGREES:
         return None
     share = 100 * told["surest_contradicted"] / told["surest"]
-    if share <= limit or told["auc"] is None or told["auc"] >= independent:
+    if share <= threshold or told["auc"] is None or told["auc"] >= INDEPENDENT:
         return None
     if share > 100 * UNLEARNED:
         raise CannotTellError(
@@ -117,9 +115,9 @@ def label_noise(case: Case, threshold: float) -> Fault | None:
         " sure there as elsewhere: about as many of all labels may be wrong.",
         evidence=(
             Evidence(summary=f"of the {told['surest']:,} surest examples contradicted", step=int(told["last_step"]),
-                     series="labels", value=share, limit=limit, unit="%"),
+                     series="labels", value=share, limit=threshold, unit="%"),
             Evidence(summary="probability that the model is surer where it agrees", step=int(told["last_step"]),
-                     series="labels", value=float(told["auc"]), limit=independent, unit=""),
+                     series="labels", value=float(told["auc"]), limit=INDEPENDENT, unit=""),
         ),
         confidence=Confidence.MEDIUM,
     )  # fmt: skip

@@ -22,10 +22,11 @@ from .evidence import (
     stuck,
 )
 
+SEVERAL, LONE = 3, 3.0  # spikes; times the median, for fewer: single batches may be hard
 SMALL_BATCH = 3.0  # times the threshold, for batches whose mean is of few examples
 LATE = 200  # steps of a run, the first tenth of which has passed the largest updates
 LATE_SHARE = 0.15625  # of the limit of the first steps, for those after them: 0.0125
-UNSETTLED = 0.625  # of the limit of the first steps, where later ones stay above half of theirs: 0.05
+UNSETTLED, HALFWAY = 0.625, 0.75  # of both limits, where neither is reached: 0.05 and 0.0094
 PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 LOOSE = 1.25  # times the limit, for those
 
@@ -47,7 +48,8 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         A robust z score of the log loss above `threshold`, or above half of it in the loss and above twice it in
-        the gradient norm of the same step; and a loss of at least one and a half times the trailing median.
+        the gradient norm of the same step; and a loss of at least one and a half times the trailing median, or three
+        times where there are no more than two such steps.
         Batches less than half as large as usual, as the last one of an epoch, count from three thresholds on.
 
     Why it matters:
@@ -74,6 +76,8 @@ def loss_spike(case: Case, threshold: float) -> Fault | None:
         both = (z > threshold / 2) & (norm_z > 2 * threshold)
     sure = case.whole(loss) | (z > SMALL_BATCH * threshold)
     places = np.flatnonzero(((z > threshold) | both) & (loss.value > 1.5 * median) & sure)
+    if places.size < SEVERAL:
+        places = places[loss.value[places] > LONE * median[places]]
     if not places.size:
         return None
     worst = int(places[np.argmax(z[places])])
@@ -198,7 +202,7 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     What it detects:
         In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; or, with
         Adam or AdamW in runs of 200 steps or more, that after the first tenth is above 0.15625 times `threshold`, or
-        the one above 0.625 of its limit and the other above half of its. For plain SGD, whose steps shrink with the
+        the one above 0.625 of its limit and the other above 0.75 of its. For plain SGD, whose steps shrink with the
         gradient, and for adapters beside frozen weights the limit of the first steps is a quarter higher.
         Parameters with two or more dimensions count, if they did not begin at zero.
 
@@ -211,7 +215,7 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         AdamW with a learning rate of 0.1.
 
     Known limits:
-        The update is estimated from up to 4,096 elements of each matrix.
+        The update is estimated from up to 4,096 elements of each matrix. Adagrad is not judged.
 
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
@@ -222,11 +226,13 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         raise CannotTellError("fewer than five samples of the update ratio")
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
+    if case.setting("optimizer.name") == "Adagrad":
+        return None  # its first steps are long by design, and shrink by themselves
     if loose:
         return _beyond(early, "the first 50 steps", LOOSE * threshold)
     if case.steps < LATE or "Adam" not in str(case.setting("optimizer.name")):
         return _beyond(early, "the first 50 steps", threshold)
-    settled = not later or float(np.median(list(later.values()))) <= LATE_SHARE * threshold / 2
+    settled = not later or float(np.median(list(later.values()))) <= HALFWAY * LATE_SHARE * threshold
     found = _beyond(early, "the first 50 steps", threshold * (1.0 if settled else UNSETTLED))
     return found or _beyond(later, "later steps", LATE_SHARE * threshold)
 
@@ -296,6 +302,8 @@ def updates_too_small(case: Case, threshold: float) -> Fault | None:
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates.
     """
+    if case.setting("optimizer.name") == "LBFGS":
+        raise CannotTellError("LBFGS leaves the weights as they are where it sees no way down")
     rate = case.series("optimizer.lr")
     fast = rate.step[rate.value >= 0.5 * rate.value.max()] if len(rate) else None
     medians = late_medians(case, fast)

@@ -109,8 +109,9 @@ def batch_norm_mismatch(case: Case, threshold: float) -> Fault | None:
         A momentum of 1e-4 in a run of a few hundred steps, or statistics that stay frozen.
 
     Known limits:
-        Without a validation loop nothing is asked. Dropout explains nothing here: it is off in both. Batch norms that
-        synchronise ranks, and models on several ranks, are not looked at.
+        Without a validation loop nothing is asked, and self-supervised losses are not judged. Dropout explains
+        nothing here: it is off in both. Batch norms that synchronise ranks, and models on several ranks, are not
+        looked at.
 
     References:
         Ioffe and Szegedy 2015, Batch Normalization; Wu and Johnson 2021, Rethinking "Batch" in BatchNorm.
@@ -120,6 +121,8 @@ def batch_norm_mismatch(case: Case, threshold: float) -> Fault | None:
     probes = _probes(case, "batch_norm")
     if not probes:
         return None  # no batch norm
+    if not probes[-1].get("supervised", True):
+        raise CannotTellError("nothing is predicted: the loss may compare the examples of a batch, as statistics do")
     found = [(int(e["step"]), e["batch_norm"]["eval_loss"], e["batch_norm"]["train_loss"]) for e in probes]
     if any(value is None for _, *both in found for value in both):
         raise CannotTellError("the loss of a mode is not finite")
@@ -207,8 +210,9 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         Over at least 32 rows, at the last look in eval mode, the outputs of the last weighted layer, scaled to a
-        length of 1, are within `threshold` per cent of their mean, while the inputs differ; a single output is
-        compared as it is, and not at all where it predicts a number. Or at least 32 outputs use fewer than 5 % of
+        length of 1, are within `threshold` per cent of their mean, and within half of what numbers that are to be
+        predicted are, while the inputs differ; a single output is compared as it is, and not at all where it predicts
+        a number. Or at least 32 outputs use fewer than 5 % of
         their directions (the effective rank is the exponential of the entropy of the normalised singular values),
         where numbers that are to be predicted use more than four times as many, or where nothing is to be predicted
         and what goes into the layer uses less than two.
@@ -222,7 +226,8 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
     Known limits:
         Not judged before step 100. Few directions alone are no fault: two classes need one, a narrow code few, and a
         well-trained classifier ends with one fewer than it has classes (neural collapse). So the directions of a
-        classifier are not counted. Where several optimizers play against each other, as in a GAN, nobody can tell.
+        classifier are not counted. Outputs for each place of an image are not judged. Where several optimizers play
+        against each other, as in a GAN, nobody can tell.
 
     References:
         Roy and Vetterli 2007, The effective rank; Jing et al. 2022, Understanding Dimensional Collapse in Contrastive
@@ -234,6 +239,8 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
         return None
     last = probes[-1]
     output, hidden = last["output"], last["hidden"]
+    if last.get("dense"):
+        raise CannotTellError("the last layer says something of each place of an image: their mean says little")
     if last["supervised"] and output["dimension"] == 1:
         return None  # a prediction: where nothing was learned they are alike
     if case.steps < LEARNED:
@@ -241,7 +248,9 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
     if min(output["rows"], last["distinct"]) < EXAMPLES:
         raise CannotTellError(f"{last['distinct']} different examples, it takes {EXAMPLES}")
     apart = [100 * _apart(event["output"]) for event in probes]
-    collapsed = [value < threshold or _few(event) for value, event in zip(apart, probes, strict=True)]
+    collapsed = [
+        value < min(threshold, _wanted(event)) or _few(event) for value, event in zip(apart, probes, strict=True)
+    ]
     if not collapsed[-1]:
         return None
     begun = next(place for place in range(len(apart)) if all(collapsed[place:]))
@@ -260,6 +269,12 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
         confidence=Confidence.HIGH,
         step=int(probes[begun]["step"]),
     )  # fmt: skip
+
+
+def _wanted(event: dict[str, Any]) -> float:
+    """Return half of how far apart numbers to be predicted are themselves, in per cent; infinite without any."""
+    turn = event.get("target_turn")
+    return math.inf if turn is None else 50 * float(turn)
 
 
 def _few(event: dict[str, Any]) -> bool:

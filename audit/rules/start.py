@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..model import Evidence, Mitigation, Severity
-from .case import Case
+from .case import Case, sampled_columns
 from .declaration import Fault, rule
 from .evidence import NAMED, names
 
@@ -111,15 +111,16 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
         Weights drawn from N(0, 5).
 
     Known limits:
-        Branches that begin at zero on purpose are left out, and so is the first loss of a model with frozen
-        parameters. Contrastive losses with a low temperature begin above
-        the logarithm.
+        Branches that begin at zero on purpose are left out, as are layers without a gradient and the first loss of a
+        model with frozen parameters. Contrastive losses with a low temperature begin above the logarithm.
 
     References:
         Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
     """
     seen = _first_step(case)
-    gains = [(layer["name"], _gain(layer)) for layer in seen["layers"]]
+    trained = set(sampled_columns(case, "gradient.layer_norm"))  # a frozen layer is as it was trained elsewhere
+    layers = [layer for layer in seen["layers"] if not trained or layer["name"] in trained]
+    gains = [(layer["name"], _gain(layer)) for layer in layers]
     loud = [(name, gain) for name, gain in gains if gain > threshold]
     dying = [
         gains[place]

@@ -19,13 +19,19 @@ def looked(*, hidden: Any = None, output: Any = None, **more: Any) -> dict[str, 
     return told | {"hidden": SIDE | (hidden or {}), "output": SIDE | (output or {})} | more
 
 
-def normed(*losses: tuple[float, float], momentum: float | None = 0.1, size: int = 32) -> dict[str, Any]:
+def normed(
+    *losses: tuple[float, float], momentum: float | None = 0.1, size: int = 32, supervised: bool = True
+) -> dict[str, Any]:
     """Return looks at both modes of batch norm: the losses in eval and in training mode."""
     norms = [{"name": "net.1", "drift": 3.0, "momentum": momentum}]
     more = {"examples": 256, "batch_size": size, "norms": norms}
     return {
         "representation": [
-            looked(step=100 * place, batch_norm={"eval_loss": evaluated, "train_loss": trained} | more)
+            looked(
+                step=100 * place,
+                supervised=supervised,
+                batch_norm={"eval_loss": evaluated, "train_loss": trained} | more,
+            )
             for place, (evaluated, trained) in enumerate(losses, 1)
         ]
     }
@@ -47,7 +53,7 @@ def labelled(share: float, *, auc: float | None = 0.6, **more: Any) -> dict[str,
         "surest_contradicted": int(200 * share), "auc": auc, "first_step": 100, "last_step": STEPS,
         "pairs": [{"label": 3, "taken_for": 8, "examples": 20}],
     }  # fmt: skip
-    return {"labels": [told | more]}
+    return {"labels": [told | more], "reference": [{"of": "classes", "reference": 0.33}]}
 
 
 def compared(
@@ -79,6 +85,8 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
         lambda: case(events=alike(0.8)),
         # Neural collapse: one direction for two classes.
         lambda: case(events={"representation": [looked(output={"effective_rank": 1.0, "turn": 0.97})]}),
+        # Numbers to be predicted that are nearly alike themselves, as grey images and positions are.
+        lambda: case(events=alike(0.02, supervised=True, target_rank=1.5, target_turn=0.022)),
         # Targets that have one direction themselves, labels, and a narrow head behind a rich representation.
         lambda: case(events=narrow(target_rank=1.2)),
         lambda: case(events=narrow(supervised=True)),

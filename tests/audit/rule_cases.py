@@ -44,10 +44,11 @@ LARGE = BUDGET | {"max_energy_kwh": 0.6}
 MEASURED_CPU = metric("carbon.energy_kwh", 0.4, labels={"component": "cpu"}, quality=Quality.MEASURED)
 MODELLED_RAM = metric("carbon.energy_kwh", 0.6, labels={"component": "ram"}, quality=Quality.MODELLED)
 FLAT = {"train__loss": NOISE * 2.3}
+HURT = spiked((0.5 + 2 * np.exp(-np.arange(1, STEPS + 1) / 100)) * NOISE, [201, 301, 401], 3)
 
 BAD: dict[str, Callable[[], Case]] = {
     "non-finite": lambda: case(**NAN, events={"nonfinite": [{"step": 301, "layers": ["net.0"]}]}),
-    "exploding-gradient": lambda: case(gradient__norm=spiked(NOISE, [200, 300, 400, 500], 40)),
+    "exploding-gradient": lambda: case(gradient__norm=spiked(NOISE, [200, 300, 400, 500], 40), train__loss=HURT),
     "vanishing-gradient": lambda: case(
         **FLAT, gradient__layer_norm=layers(1e-9, 1e-4, 1), gradient__update_ratio=layers(1e-9, 1e-6, 1e-3)
     ),
@@ -71,6 +72,7 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
     "exploding-gradient": [
         lambda: case(),
         lambda: case(gradient__norm=spiked(NOISE, [300], 40)),  # one rare token
+        lambda: case(gradient__norm=spiked(NOISE, [200, 300, 400, 500], 40)),  # clipped: no loss is higher for it
         lambda: case(gradient__norm=NOISE * (1 + 9 * np.exp(-np.arange(STEPS) / 30))),  # the first steps
         lambda: case(gradient__norm=NOISE * WARM_UP),
     ],
@@ -80,7 +82,11 @@ GOOD: dict[str, list[Callable[[], Case]]] = {
             **FLAT, gradient__layer_norm=layers(0.1, 0.5, 1), gradient__update_ratio=layers(1e-3, 1e-3, 1e-3)
         ),
     ],
-    "loss-spike": [lambda: case(), lambda: case(train__loss=NOISE**4)],
+    "loss-spike": [
+        lambda: case(),
+        lambda: case(train__loss=NOISE**4),
+        lambda: case(train__loss=spiked(NOISE, [300], 2.5)),  # one hard batch
+    ],
     "stagnant-loss": [lambda: case()],
     "updates-too-large": [
         lambda: case(gradient__update_ratio=layers(2e-3, 1e-3, 3e-3)),

@@ -83,9 +83,32 @@ def test_labels_that_cannot_be_judged(told: Any, why: str) -> None:
 
 
 def test_a_reference_that_errs_as_well_makes_surer() -> None:
-    errs = {"reference": [{"of": "classes", "reference": 0.33}]}
-    assert ask("label-noise", case(events=labelled(0.1, auc=0.72))) is None
-    assert ask("label-noise", case(events=labelled(0.1, auc=0.72) | errs)) is not None
+    noisy = labelled(0.1, auc=0.72)
+    assert ask("label-noise", case(events=noisy)) is not None
+    with pytest.raises(CannotTellError, match="no simple method could be asked"):  # as of words
+        ask("label-noise", case(events=noisy | {"reference": []}))
+
+
+def test_losses_that_compare_the_examples_of_a_batch_have_no_mismatch() -> None:
+    with pytest.raises(CannotTellError, match="nothing is predicted"):
+        ask("batch-norm-mismatch", case(events=normed((2.0, 0.9), (1.9, 0.5), supervised=False)))
+
+
+def test_numbers_that_differ_and_are_predicted_alike_are_a_collapse() -> None:
+    told = alike(0.002, supervised=True, target_rank=20.0, target_turn=0.4)
+    assert ask("representation-collapse", case(events=told)) is not None
+
+
+def test_outputs_for_places_and_predictions_are_not_called_representations() -> None:
+    with pytest.raises(CannotTellError, match="each place of an image"):
+        ask("representation-collapse", case(events=alike(0.002, dense=True)))
+    one = alike(0.002, supervised=True)
+    one["representation"][0]["output"]["dimension"] = 1
+    assert ask("representation-collapse", case(events=one)) is None
+    short = case(events=alike(0.002))
+    short.steps = 40
+    with pytest.raises(CannotTellError, match="40 of 100 steps"):
+        ask("representation-collapse", short)
 
 
 def test_the_labels_that_are_contradicted_most_are_named_and_smoothing_is_set() -> None:

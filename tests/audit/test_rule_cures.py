@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from groundwire.audit.model import Mitigation
 from groundwire.audit.rules.case import Case
-from rule_cases import BAD, JUMP
+from rule_cases import BAD, HURT, JUMP
 from rule_material import BY_NAME, NOISE, STEPS, ask, case, layers, spiked
 
 EVERY = np.arange(1, STEPS + 1)
@@ -54,7 +54,7 @@ def test_sorted_data_are_shuffled() -> None:
 def test_weights_that_no_step_made_so_large_are_named() -> None:
     norms = spiked(NOISE, MOMENTS, 40)
     found = case(gradient__norm=norms, gradient__layer_norm={"a": NOISE, "b": NOISE},
-                 gradient__weight_norm=growing(a=1.1, b=4.0))  # fmt: skip
+                 gradient__weight_norm=growing(a=1.1, b=4.0), train__loss=HURT)  # fmt: skip
     first = cures("exploding-gradient", found)[0]
     assert first.settings == {}
     assert "b before step 201: its weights grew 4-fold" in first.text

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from groundwire.audit.rules.case import Case
+from groundwire.audit.rules.declaration import CannotTellError
 from rule_material import STEPS, ask, case
 
 FIRST, LAST = 6, 54  # samples of the first fifty steps, and of those after them
@@ -27,7 +28,7 @@ def trained(early: float, late: float, name: str = "AdamW", *, steps: int = STEP
     [
         (trained(0.09, 0.001), "first steps"),
         (trained(0.02, 0.013), "later steps"),
-        (trained(0.055, 0.007), "first steps that do not come down"),
+        (trained(0.055, 0.01), "first steps that do not come down"),
         (trained(0.09, 0.001, "Lion"), "first steps of others than Adam"),
         (trained(0.09, 0.09, steps=100), "first steps of a short run"),
         (trained(0.11, 0.001, "SGD"), "first steps of plain descent"),
@@ -43,6 +44,8 @@ def test_large_updates_are_named(found: Case, why: str) -> None:
     [
         (trained(0.07, 0.005), "first steps that come down"),
         (trained(0.045, 0.011), "a little large all the time"),
+        (trained(0.057, 0.008), "embeddings that begin small"),
+        (trained(0.2, 0.012, "Adagrad"), "steps that shrink by design"),
         (trained(0.07, 0.07, steps=100), "small weights in a short run, where nothing is late"),
         (trained(0.03, 0.03, "SGD"), "plain descent, which slows down by itself"),
         (trained(0.03, 0.03, "Adafactor"), "steps relative to the weights"),
@@ -57,6 +60,11 @@ def test_updates_that_go_well_are_left_alone(found: Case, why: str) -> None:
 def test_the_reason_says_which_steps_it_means() -> None:
     late = ask("updates-too-large", trained(0.02, 0.013))
     assert late is not None and "later steps" in late.summary
-    early = ask("updates-too-large", trained(0.055, 0.007))
+    early = ask("updates-too-large", trained(0.055, 0.01))
     assert early is not None and "first 50 steps" in early.summary
     assert early.evidence[0].limit == pytest.approx(0.05)
+
+
+def test_a_search_along_lines_that_has_ended_is_not_called_slow() -> None:
+    with pytest.raises(CannotTellError, match="LBFGS"):
+        ask("updates-too-small", trained(0.0, 0.0, "LBFGS"))

@@ -85,6 +85,15 @@ def test_what_is_no_prediction_for_each_example_has_no_reference() -> None:
     assert compared(x, x + 1, x) is None  # an autoencoder
     assert compared(x[:20], torch.zeros(20, 2), torch.zeros(20, dtype=torch.long)) is None
     assert compared(x, torch.zeros(100, 1), torch.ones(100, 1)) is None  # nothing varies
+    words = torch.randint(50, (100, 4))
+    assert compared(words, torch.zeros(100, 2), torch.arange(100) % 2) is None  # nobody knows how near words are
+
+
+def test_numbers_without_a_dimension_of_their_own_have_a_reference() -> None:
+    x = torch.randn(300, 4)
+    flat, column = (compared(x, torch.zeros(shape), (x[:, 0] ** 2).reshape(shape)) for shape in ((300,), (300, 1)))
+    assert flat is not None
+    assert flat == column
 
 
 class Normed(Classifier):
@@ -124,6 +133,50 @@ def test_a_healthy_run_has_a_spectrum_and_a_reference(tmp_path: Path) -> None:
     found = looks(monitor, "reference")[-1]
     assert found["examples"] == 96
     assert 0 <= found["model"] <= found["trivial"] <= 0.5
+
+
+class Numbers(Classifier):
+    """Predicts numbers that stand beside the inputs: the inputs themselves, times two, or their signs."""
+
+    def __init__(self, *, signs: bool = False, convolved: bool = False) -> None:
+        super().__init__()
+        self.signs, self.convolved = signs, convolved
+        self.net = nn.Conv1d(1, 1, 3, padding=1) if convolved else nn.Linear(8, 8)
+
+    def wanted(self, x: torch.Tensor) -> torch.Tensor:
+        return (x > 0).float() if self.signs else 2 * x + 100
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        x = batch[0]
+        return (x, self.wanted(x)) if batch[1].ndim == 1 else batch
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        x, y = batch
+        out = self.net(x[:, None])[:, 0] if self.convolved else self.net(x)
+        return ((out - y) ** 2).mean()
+
+
+def test_numbers_to_be_predicted_are_looked_at_beside_the_predictions(tmp_path: Path) -> None:
+    monitor = RepresentationMonitor()
+    fit(trainer(tmp_path, monitor), Numbers())
+    last = looks(monitor)[-1]
+    assert last["supervised"]
+    assert not last["dense"]
+    assert last["target_turn"] < 0.1  # around a hundred
+    assert last["target_rank"] > 5
+
+
+def test_several_labels_an_example_are_no_numbers(tmp_path: Path) -> None:
+    monitor = RepresentationMonitor()
+    fit(trainer(tmp_path, monitor), Numbers(signs=True))
+    assert looks(monitor)[-1]["target_turn"] is None
+    assert looks(monitor, "reference") == []
+
+
+def test_an_output_for_each_place_is_told(tmp_path: Path) -> None:
+    monitor = RepresentationMonitor()
+    fit(trainer(tmp_path, monitor), Numbers(convolved=True))
+    assert looks(monitor)[-1]["dense"]
 
 
 def test_views_and_places_in_the_batch_are_no_targets(tmp_path: Path) -> None:
