@@ -175,7 +175,8 @@ class GradientMonitor(Monitor):
 
     def _sample_weights(self, key: Key, named: list[tuple[str, Any]]) -> None:
         matrices = [(name, p.detach()) for name, p in named if p.ndim >= 2]
-        if matrices:
+        held = any(before.key[1] == key[1] for before in self._before)  # LBFGS calls its closure again
+        if matrices and not held:
             layers = Layers.around(name for name, _ in matrices)
             parameters = [p for _, p in matrices]
             values = [some(p, SAMPLED).clone() for p in parameters]

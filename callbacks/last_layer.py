@@ -16,7 +16,10 @@ from .watching import transformed
 
 ROWS = 64  # of one batch that are kept, evenly spaced
 LEAST, VALUES = 8, 2**18  # rows of however many features, and values beyond those
-NUMBERS = frozenset({functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss, functional.huber_loss})
+NUMBERS = frozenset({
+    functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss, functional.huber_loss,
+    functional.binary_cross_entropy, functional.binary_cross_entropy_with_logits,
+})  # fmt: skip
 
 
 @dataclass(slots=True)

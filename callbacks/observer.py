@@ -138,9 +138,9 @@ class Observer(Watching):
 
     def _weighted(self, func: Any, args: tuple[Any, ...], options: Any, out: Tensor) -> None:
         given = args[0] if args else options["input"]
-        if not given.requires_grad:
-            self._raw.add(id(_root(given)))
         weight = args[1] if len(args) > 1 else options["weight"]
+        if not given.requires_grad and not _ungraded(weight, out):
+            self._raw.add(id(_root(given)))
         self._convolved = func in CONVOLUTIONS
         # A convolution that mixes no channels is half of a separable one, by design.
         self._layer(given, weight, out, linear=not (self._convolved and weight.shape[1] == 1))
@@ -150,7 +150,7 @@ class Observer(Watching):
         if name is None:
             return
         self.seen.last = name
-        if not self._whole or any(layer.name == name for layer in self.seen.layers):
+        if not self._whole or _ungraded(weight, out) or any(layer.name == name for layer in self.seen.layers):
             return
         raw = not given.requires_grad and not self.seen.embedded
         wide, inputs = int(weight.shape[0]), int(weight.shape[1])
@@ -193,6 +193,11 @@ class Observer(Watching):
         logits = args[0] if args else options["input"]
         if out.ndim == 0 and logits.ndim > 1 and options.get("reduction", "mean") == "mean":
             self.seen.classes = int(logits.shape[1]), out.detach().float()
+
+
+def _ungraded(weight: Tensor, out: Tensor) -> bool:
+    """Return whether a layer that learns was called without gradients: a rollout is not what is trained on."""
+    return weight.requires_grad and not out.requires_grad
 
 
 def _root(tensor: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ def compared(inputs: Tensor, predicted: Tensor, target: Tensor) -> Reference | N
         predicted: Logits of shape [examples, classes], or numbers of the targets' shape.
         target: Classes of shape [examples], or numbers of shape [examples, …].
     """
+    if target.is_floating_point() and labels(target):
+        return None
     if inputs.ndim < 2 or inputs.dtype in TOKENS:  # numbers of users or words say nothing of how near they are
         return None
     known = _known(predicted, target)
@@ -73,6 +75,11 @@ def compared(inputs: Tensor, predicted: Tensor, target: Tensor) -> Reference | N
         reference=float(reference.mean()), trivial=trivial,
         low=float(difference.mean() - HALF * difference.std() / count**0.5),
     )  # fmt: skip
+
+
+def labels(target: Tensor) -> bool:
+    """Return whether numbers say yes or no, as several labels of an example do: logits are no such numbers."""
+    return bool(((target == 0) | (target == 1)).all())
 
 
 def _distinct(inputs: Tensor) -> list[int]:

@@ -23,7 +23,7 @@ from .monitor import Monitor, MonitorError, guarded
 from .norm_modes import both_modes, norms
 from .probe import Probe
 from .purse import PROBES
-from .reference import compared
+from .reference import compared, labels
 from .spectrum import Spectrum
 from .validation_step import Lap, ValidationStep
 
@@ -184,7 +184,7 @@ def _of_the_batch(passed: Passed, batch: Any) -> Passed:
     if target is None:
         others = list(tensors_of(batch))[1:] if predicted is not None else []
         like = (o for o in others if o.is_floating_point() and predicted is not None and o.shape == predicted.shape)
-        passed.target = next((o for o in like if not bool(((o == 0) | (o == 1)).all())), None)  # several labels each
+        passed.target = next(like, None)
     else:
         wanted = target.cpu().flatten()
         flat = (found.detach().cpu().flatten() for found in tensors_of(batch) if found.numel() == wanted.numel())
@@ -253,7 +253,7 @@ def _target(seen: Sequence[Passed]) -> dict[str, float | None]:
     numbers = [
         o.target.flatten(1)
         for o in seen
-        if o.target is not None and o.target.is_floating_point() and o.target.ndim > 1
+        if o.target is not None and o.target.is_floating_point() and o.target.ndim > 1 and not labels(o.target)
     ]
     found = Spectrum.of(torch.cat(numbers)) if numbers and len({part.shape[1] for part in numbers}) == 1 else None
     if found is None:

@@ -13,6 +13,7 @@ from .evidence import at, clip, lower_rate
 WIDTH = 20  # steps over which a loss is smoothed
 LONG = 60  # steps for which a loss has to stay high
 CHANCE = 3.5  # standard errors that the largest autocorrelation of pure noise may reach
+BUILT, LONGER = 30, 3.0  # steps in which a divergence builds up; times that some gradient is longer then
 JUMP = 3.0  # times that a learning rate rises from one step to the next when nobody warms it up
 LAGS = 25  # the longest half of a period, in steps
 
@@ -76,7 +77,8 @@ def divergence(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         For 60 steps in a row the loss, smoothed over 20 steps, has lost more than `threshold` of what it had
-        gained since the start, a tenth of its lowest value, and six standard errors of its noise.
+        gained since the start, a tenth of its lowest value, and six standard errors of its noise; and a gradient norm
+        around then is three times the median of the steps before, where those are recorded.
 
     Why it matters:
         What was learned is lost, and the rest of the run is spent in a worse place.
@@ -85,7 +87,9 @@ def divergence(case: Case, threshold: float) -> Fault | None:
         A learning rate that is raised a hundredfold by mistake.
 
     Known limits:
-        A curriculum that turns to harder examples looks the same. Games between optimizers are not judged.
+        A curriculum that turns to much harder examples looks the same. Games between optimizers are not judged. A
+        loss that means something else as the run goes, with annealed weights, rewards or targets that grow, rises
+        while its gradients stay as they are: it stays unflagged.
 
     References:
         Chowdhery et al. 2022, PaLM, section 5.1.
@@ -99,6 +103,8 @@ def divergence(case: Case, threshold: float) -> Fault | None:
     if not long.size:
         return None
     began = int(long[0])
+    if _gradients_stay(case, int(step[began])):
+        return None
     worst = began + int(loss[began : began + LONG].argmax())
     limit = float(best[began] + threshold * gained[began])
     return Fault(
@@ -109,6 +115,17 @@ def divergence(case: Case, threshold: float) -> Fault | None:
         ),
         step=int(step[began]),
     )  # fmt: skip
+
+
+def _gradients_stay(case: Case, step: int) -> bool:
+    """Return whether gradients around `step` are about as long as before it: the loss was changed, not the model."""
+    norm = case.series("gradient.norm")
+    began = max(step - BUILT, step // 2)
+    before = norm.value[(norm.step < began) & (norm.step >= began - LONG)]
+    around = norm.value[(norm.step >= began) & (norm.step < step + LONG)]
+    if before.size < WIDTH // 2 or not np.isfinite(np.append(before, around)).all():
+        return False
+    return float(around.max()) < LONGER * float(np.median(before))
 
 
 def _shuffle(case: Case, fault: Fault) -> Mitigation:

@@ -149,7 +149,7 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
         times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
         tenfold just before, where the loss came back within 30 steps, where batches are less than half as large
         as usual, where norms stay below those of the first steps or the loss below a tenth of the first, or where
-        norms stay below a hundred medians and no loss rises by half: clipped, such steps undo nothing.
+        norms stay below a hundred medians and the loss then is no tenth higher: such steps undo nothing.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -191,7 +191,7 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         return None
     worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
     times = float(norm.value[worst] / median[worst])
-    if times < HUGE and not _loss_rises(case, began, ended):
+    if times < HUGE and not _loss_rises(case, norm.step[places]):
         return None
     return Fault(
         summary=f"Gradient norm {times:.0f} times its trailing median at step {norm.step[worst]:,};"
@@ -208,15 +208,15 @@ def _loss_is_high(case: Case, steps: NDArray[np.int64]) -> bool:
     return not level.size or not np.nanmax(level) < 0.1 * np.median(np.abs(loss.value[:START]))
 
 
-def _loss_rises(case: Case, began: int, ended: int) -> bool:
-    """Return whether any loss from the first jump on is well above those before: else they undid nothing."""
+def _loss_rises(case: Case, steps: NDArray[np.int64]) -> bool:
+    """Return whether the loss at jumps and right after is above that before the first: else they undid nothing."""
     loss = case.series("train.loss")
-    before = loss.value[(loss.step < began) & (loss.step >= began - START)]
-    after = loss.value[(loss.step >= began) & (loss.step <= ended + LOOK)]
-    if not before.size or not after.size or not np.isfinite(np.append(before, after)).all():
+    before = loss.value[(loss.step < steps[0]) & (loss.step >= steps[0] - START)]
+    then = loss.value[np.isin(loss.step, [*steps, *(steps + 1), *(steps + 2)])]
+    if not before.size or not then.size or not np.isfinite(np.append(before, then)).all():
         return True
     level = float(np.median(before))
-    return float(after.max()) > level + 0.5 * abs(level)
+    return float(np.median(then)) > level + 0.1 * abs(level)
 
 
 def _recovers(case: Case, step: int) -> bool:

@@ -27,6 +27,7 @@ SMALL_BATCH = 3.0  # times the threshold, for batches whose mean is of few examp
 LATE = 200  # steps of a run, the first tenth of which has passed the largest updates
 LATE_SHARE = 0.15625  # of the limit of the first steps, for those after them: 0.0125
 UNSETTLED, HALFWAY = 0.625, 0.75  # of both limits, where neither is reached: 0.05 and 0.0094
+SETTLED = 2.5  # times the limit of the first steps, where later ones stay below 0.0094: 0.2
 PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
 LOOSE = 1.25  # times the limit, for those
 
@@ -202,8 +203,9 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     What it detects:
         In the first 50 steps the median over steps and layers of |update| / |weights| is above `threshold`; or, with
         Adam or AdamW in runs of 200 steps or more, that after the first tenth is above 0.15625 times `threshold`, or
-        the one above 0.625 of its limit and the other above 0.75 of its. For plain SGD, whose steps shrink with the
-        gradient, and for adapters beside frozen weights the limit of the first steps is a quarter higher.
+        the one above 0.625 of its limit and the other above 0.75 of its; where later steps are below that, the first
+        may be two and a half times as long. For plain SGD, whose steps shrink with the gradient, and for adapters
+        beside frozen weights the limit of the first steps is a quarter higher.
         Parameters with two or more dimensions count, if they did not begin at zero.
 
     Why it matters:
@@ -233,7 +235,7 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     if case.steps < LATE or "Adam" not in str(case.setting("optimizer.name")):
         return _beyond(early, "the first 50 steps", threshold)
     settled = not later or float(np.median(list(later.values()))) <= HALFWAY * LATE_SHARE * threshold
-    found = _beyond(early, "the first 50 steps", threshold * (1.0 if settled else UNSETTLED))
+    found = _beyond(early, "the first 50 steps", threshold * (SETTLED if settled else UNSETTLED))
     return found or _beyond(later, "later steps", LATE_SHARE * threshold)
 
 

@@ -101,7 +101,8 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
 
     What it detects:
         In the first step a layer's output spreads over the examples more than `threshold` times as far as its
-        input; or two successive layers before the last less than one `threshold`th each; or the first
+        input; or two successive layers before the last less than one `threshold`th each, with nothing between that
+        makes up for it; or the first
         cross-entropy is more than twice that of guessing (ln of the classes) and a nat above it.
 
     Why it matters:
@@ -125,7 +126,9 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
     dying = [
         gains[place]
         for place in range(len(gains) - 2)
-        if max(gains[place][1], gains[place + 1][1]) < 1 / threshold and gains[place][1] * gains[place + 1][1] > 0
+        if max(gains[place][1], gains[place + 1][1]) < 1 / threshold
+        and gains[place][1] * gains[place + 1][1] > 0
+        and _smaller(layers[place], layers[place + 1])
     ]
     found = loud or dying
     if found:
@@ -141,6 +144,12 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
         )
     frozen = (case.number("model.trainable_parameters") or 0) < (case.number("model.parameters") or 0)
     return None if frozen else _guess(seen)  # a model that was trained before may be wrong and sure of it
+
+
+def _smaller(layer: dict[str, Any], following: dict[str, Any]) -> bool:
+    """Return whether what goes into the next layer is smaller: a norm or a sine may have made it large again."""
+    given, then = layer["in_spread"], following["in_spread"]
+    return not (isinstance(given, float) and isinstance(then, float)) or then < 0.5 * given
 
 
 def _gain(layer: dict[str, Any]) -> float:
@@ -202,12 +211,14 @@ def no_nonlinearity(case: Case, threshold: float) -> Fault | None:
         An activation that was lost in a refactoring.
 
     Known limits:
-        Reshaping between them is seen through; dropout, addition or normalisation between them ends a pair.
+        Layers without a gradient are left out. Reshaping between them is seen through; dropout, addition or
+        normalisation between them ends a pair.
 
     References:
         Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.1.
     """
-    chains = _first_step(case)["chains"]
+    trained = set(sampled_columns(case, "gradient.layer_norm"))
+    chains = [pair for pair in _first_step(case)["chains"] if not trained or trained.issuperset(pair)]
     if len(chains) <= threshold:
         return None
     pairs = [f"{first} and {second}" for first, second in chains]

@@ -44,7 +44,11 @@ LARGE = BUDGET | {"max_energy_kwh": 0.6}
 MEASURED_CPU = metric("carbon.energy_kwh", 0.4, labels={"component": "cpu"}, quality=Quality.MEASURED)
 MODELLED_RAM = metric("carbon.energy_kwh", 0.6, labels={"component": "ram"}, quality=Quality.MODELLED)
 FLAT = {"train__loss": NOISE * 2.3}
-HURT = spiked((0.5 + 2 * np.exp(-np.arange(1, STEPS + 1) / 100)) * NOISE, [201, 301, 401], 3)
+HURT = spiked(
+    (0.5 + 2 * np.exp(-np.arange(1, STEPS + 1) / 100)) * NOISE,
+    [at + more for at in (200, 300, 400) for more in (1, 2)],
+    3,
+)
 
 BAD: dict[str, Callable[[], Case]] = {
     "non-finite": lambda: case(**NAN, events={"nonfinite": [{"step": 301, "layers": ["net.0"]}]}),
@@ -171,6 +175,7 @@ def skipped(*steps: int, scale: float = 1024.0) -> dict[str, Any]:
 HEALTHY_START = ((1.0, 0.6), (0.5, 0.3), (0.3, 0.05))
 EVERY = np.arange(1, STEPS + 1)
 JUMP = np.where(EVERY > 300, 5.0, 0.5 + 2 * np.exp(-EVERY / 100)) * NOISE
+LONGER = np.where(EVERY > 300, 5.0, 0.7) * NOISE
 SWINGING = NOISE * np.exp(np.sin(EVERY / 12))
 DECAY = {"optimizer": {"lr": 0.01, "weight_decay": 10.0, "count": 1}, "model": {"dropout": 0.1}}
 DROPS = {"optimizer": {"lr": 0.01, "weight_decay": 0.0, "count": 1}, "model": {"dropout": 0.95}}
@@ -189,7 +194,7 @@ BAD |= {
     "missing-zero-grad": lambda: case(optimizer__stale_norm=np.linspace(1, 9, 60)),
     "over-regularised": lambda: case(gradient__weight_norm=SHRUNK, configuration=DECAY),
     "scheduler-mistake": lambda: case(optimizer__lr=0.01 * 0.9**EVERY, events=facts()),
-    "divergence": lambda: case(train__loss=JUMP),
+    "divergence": lambda: case(train__loss=JUMP, gradient__norm=LONGER),
     "oscillation": lambda: case(train__loss=SWINGING, configuration=HEAVY),
     "dead-units": lambda: case(activation__dead_share={"net.0": np.array([0.1, 0.9, 0.95]), "net.2": np.zeros(3)}),
     "saturated-units": lambda: case(
@@ -207,9 +212,17 @@ GOOD |= {
     "bad-init-scale": [
         lambda: case(events=started(*HEALTHY_START, classes={"count": 10, "loss": 2.4})),
         lambda: case(events=started((1.0, 0.5), (0.5, 0.0), (0.5, 0.1))),  # a branch that begins at zero
+        lambda: case(events=started((0.6, 0.03), (0.6, 0.03), (0.6, 0.03), (0.6, 0.3))),  # a sine or a norm between
+        lambda: case(events=started((1.0, 40.0), (0.5, 0.3)), gradient__layer_norm={"net.1": NOISE}),  # a teacher
         lambda: case(events=started((1.0, 0.5), classes={"count": 1000, "loss": 1.2})),  # fine-tuned
     ],
-    "no-nonlinearity": [lambda: case(events=started(*HEALTHY_START))],
+    "no-nonlinearity": [
+        lambda: case(events=started(*HEALTHY_START)),
+        # A frozen model that sees what was made, as in a perceptual loss.
+        lambda: case(
+            events=started(*HEALTHY_START, chains=[("net.0", "net.1")]), gradient__layer_norm={"net.0": NOISE}
+        ),
+    ],
     "symmetric-init": [lambda: case(events=facts())],
     "parameter-never-updated": [
         lambda: case(events=facts()),
@@ -239,6 +252,7 @@ GOOD |= {
     "divergence": [
         lambda: case(),
         lambda: case(train__loss=spiked(NOISE, [300, 301, 302], 20)),
+        lambda: case(train__loss=JUMP),  # rewards, or a weight that is annealed: gradients are as long as before
         lambda: case(train__loss=1e-3 * NOISE**10 + 2 * np.exp(-EVERY / 20)),
     ],
     "oscillation": [lambda: case(), lambda: case(train__loss=NOISE**20), lambda: case(train__loss=JUMP)],

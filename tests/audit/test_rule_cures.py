@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from groundwire.audit.model import Mitigation
 from groundwire.audit.rules.case import Case
-from rule_cases import BAD, HURT, JUMP
+from rule_cases import BAD, HURT, JUMP, LONGER
 from rule_material import BY_NAME, NOISE, STEPS, ask, case, layers, spiked
 
 EVERY = np.arange(1, STEPS + 1)
@@ -28,7 +28,7 @@ def growing(**weights: float) -> dict[str, Any]:
 
 
 def test_a_rate_that_was_raised_suddenly_is_taken_back() -> None:
-    raised = case(train__loss=JUMP, optimizer__lr=np.where(EVERY >= 300, 1.0, 0.01))
+    raised = case(train__loss=JUMP, gradient__norm=LONGER, optimizer__lr=np.where(EVERY >= 300, 1.0, 0.01))
     first, second, _ = cures("divergence", raised)
     assert first.settings == {"optimizer.lr": 1e-4}
     assert "from 0.01 to 1 at step 300" in first.text
@@ -37,7 +37,8 @@ def test_a_rate_that_was_raised_suddenly_is_taken_back() -> None:
 
 @pytest.mark.parametrize("rate", [np.full(STEPS, 0.01), np.minimum(1, EVERY / 20) * 0.01])
 def test_without_a_sudden_rise_the_rate_is_lowered(rate: Any) -> None:
-    assert cures("divergence", case(train__loss=JUMP, optimizer__lr=rate))[0].settings == {"optimizer.lr": 0.003}
+    found = case(train__loss=JUMP, gradient__norm=LONGER, optimizer__lr=rate)
+    assert cures("divergence", found)[0].settings == {"optimizer.lr": 0.003}
 
 
 def test_a_batch_that_spikes_is_looked_at_before_gradients_are_clipped() -> None:

@@ -26,7 +26,7 @@ def trained(early: float, late: float, name: str = "AdamW", *, steps: int = STEP
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (trained(0.09, 0.001), "first steps"),
+        (trained(0.25, 0.001), "first steps"),
         (trained(0.02, 0.013), "later steps"),
         (trained(0.055, 0.01), "first steps that do not come down"),
         (trained(0.09, 0.001, "Lion"), "first steps of others than Adam"),
@@ -42,7 +42,7 @@ def test_large_updates_are_named(found: Case, why: str) -> None:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (trained(0.07, 0.005), "first steps that come down"),
+        (trained(0.12, 0.003), "first steps that come down"),
         (trained(0.045, 0.011), "a little large all the time"),
         (trained(0.057, 0.008), "embeddings that begin small"),
         (trained(0.2, 0.012, "Adagrad"), "steps that shrink by design"),

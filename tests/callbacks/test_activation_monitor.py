@@ -44,6 +44,18 @@ def test_layers_come_with_the_spread_of_what_goes_in_and_out() -> None:
     assert seen.classes[0] == 5
 
 
+def test_calls_without_gradients_are_not_what_is_trained_on() -> None:
+    net, batch = nn.Linear(4, 2), torch.randn(32, 4)
+    observer = Observer({id(net.weight): "net"}, whole=True)
+    with observer:
+        with torch.no_grad():
+            net(torch.full((1, 4), 0.01))  # a state of a rollout
+        net(batch)
+    (layer,) = observer.seen.layers
+    assert layer.raw
+    assert float(layer.figures[0]) == pytest.approx(float(batch.std()), rel=0.05)
+
+
 def test_dead_units_and_saturated_inputs_are_counted() -> None:
     net = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
     with torch.no_grad():

@@ -104,8 +104,12 @@ def test_lbfgs_calls_its_closure_as_often_as_it_likes(tmp_path: Path) -> None:
 
     monitor = GradientMonitor()
     fit(trainer(tmp_path, monitor, max_epochs=2), Quasi())
-    norm = Record.open(monitor.folder or "").series("gradient.norm")
-    assert norm.step.tolist() == list(range(1, 25))
+    record = Record.open(monitor.folder or "")
+    assert record.series("gradient.norm").step.tolist() == list(range(1, 25))
+    for layer in record.columns("gradient.update_ratio"):  # of the whole step, not from its last try on
+        ratio = record.series("gradient.update_ratio", layer)
+        assert len(ratio.step) == len(set(ratio.step.tolist()))
+        assert ratio.value[0] > 0
 
 
 def test_sharded_strategies_are_refused_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
