@@ -171,9 +171,9 @@ def _trace_input(case: Case, fault: Fault) -> Mitigation:
     needs=("inputs.exchanged_loss", "train.loss"),
     threshold=1.0,
     unit="% of the loss",
-    follows_from=("non-finite", "constant-features", "dead-units", "saturated-units", "over-regularised",
-                  "updates-too-small", "stagnant-loss", "skipped-steps", "divergence", "exploding-gradient",
-                  "scheduler-mistake", "clip-saturation", "vanishing-gradient"),
+    follows_from=("non-finite", "constant-features", "unscaled-input", "dead-units", "saturated-units",
+                  "over-regularised", "updates-too-small", "stagnant-loss", "skipped-steps", "divergence",
+                  "exploding-gradient", "scheduler-mistake", "clip-saturation", "vanishing-gradient"),
     remedies=(_trace_input,),
 )  # fmt: skip
 def input_ignored(case: Case, threshold: float) -> Fault | None:

@@ -18,6 +18,7 @@ START = 20  # steps
 ONE_EVENT = 30  # steps within which jumps belong together
 SUDDEN = 1.5  # times that weights grow within `LOOK` steps when it was not the optimizer
 LOOK = 20  # steps
+UNHEARD = 1.5  # times the largest norm so far
 HUGE = 100.0  # times the median: a gradient that is not left alone, whatever the loss
 STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
 
@@ -30,7 +31,7 @@ STEEP = 500.0  # |gradient| · |weights| / loss; healthy runs begin below 50
     threshold=0.0,
     unit="steps",
     short_run=True,
-    follows_from=("sign-flip",),
+    follows_from=("sign-flip", "bad-init-scale", "missing-zero-grad"),
     remedies=(look_at_batch, clip, lower_rate),
 )
 def non_finite(case: Case, threshold: float) -> Fault | None:
@@ -149,7 +150,8 @@ def exploding_gradient(case: Case, threshold: float) -> Fault | None:
         times itself the loss would change if the weights doubled. Not where the learning rate itself was raised
         tenfold just before, where the loss came back within 30 steps, where batches are less than half as large
         as usual, where norms stay below those of the first steps or the loss below a tenth of the first, or where
-        norms stay below a hundred medians and the loss then is no tenth higher: such steps undo nothing.
+        norms stay below a hundred medians and either none is half above the largest so far or the loss then is no
+        tenth higher: such steps undo nothing.
 
     Why it matters:
         A step of ten times the usual length undoes what many steps have learned.
@@ -191,7 +193,7 @@ def _jumps(case: Case, norm: Series, threshold: float) -> Fault | None:
         return None
     worst = max(places.tolist(), key=lambda place: float(norm.value[place] / median[place]))
     times = float(norm.value[worst] / median[worst])
-    if times < HUGE and not _loss_rises(case, norm.step[places]):
+    if times < HUGE and not (_loss_rises(case, norm.step[places]) and _unheard_of(norm, places)):
         return None
     return Fault(
         summary=f"Gradient norm {times:.0f} times its trailing median at step {norm.step[worst]:,};"
@@ -217,6 +219,12 @@ def _loss_rises(case: Case, steps: NDArray[np.int64]) -> bool:
         return True
     level = float(np.median(before))
     return float(np.median(then)) > level + 0.1 * abs(level)
+
+
+def _unheard_of(norm: Series, places: NDArray[np.intp]) -> bool:
+    """Return whether jumps are well above all norms before the first: rare examples make the same jumps all along."""
+    before = norm.value[: places[0]]
+    return not before.size or float(np.nanmax(norm.value[places])) > UNHEARD * float(np.nanmax(before))
 
 
 def _recovers(case: Case, step: int) -> bool:

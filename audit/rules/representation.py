@@ -90,7 +90,14 @@ def _another_norm(case: Case, fault: Fault) -> Mitigation:
     needs=("representation",),
     threshold=25.0,
     unit="% of the loss in training mode",
-    follows_from=("non-finite", "divergence", "input-ignored", "parameter-never-updated", "dead-units"),
+    follows_from=(
+        "non-finite",
+        "divergence",
+        "input-ignored",
+        "parameter-never-updated",
+        "dead-units",
+        "oscillation",
+    ),
     remedies=(_usual_momentum, _larger_batches, _another_norm),
 )
 def batch_norm_mismatch(case: Case, threshold: float) -> Fault | None:
@@ -212,10 +219,10 @@ def representation_collapse(case: Case, threshold: float) -> Fault | None:
         Over at least 32 rows, at the last look in eval mode, the outputs of the last weighted layer, scaled to a
         length of 1, are within `threshold` per cent of their mean, and within half of what numbers that are to be
         predicted are, while the inputs differ; a single output is compared as it is, and not at all where it predicts
-        a number. Or at least 32 outputs use fewer than 5 % of
-        their directions (the effective rank is the exponential of the entropy of the normalised singular values),
-        where numbers that are to be predicted use more than four times as many, or where nothing is to be predicted
-        and what goes into the layer uses less than two.
+        a number. Or at least 32 outputs use fewer than 5 % of their directions (the effective rank is the exponential
+        of the entropy of the normalised singular values), where numbers that are to be predicted use more than four
+        times as many and are twice as far apart, or where nothing is to be predicted and what goes into the layer
+        uses less than two.
 
     Why it matters:
         A loss without anything that keeps examples apart falls to zero while the model forgets its input.
@@ -282,8 +289,8 @@ def _few(event: dict[str, Any]) -> bool:
     rank, dimension = event["output"]["effective_rank"], event["output"]["dimension"]
     if dimension < WIDE or rank >= FEW_DIRECTIONS * dimension:
         return False
-    if event.get("target_rank") is not None:
-        return bool(event["target_rank"] > LOST * rank)
+    if event.get("target_rank") is not None:  # around the mean of all there is little to see yet, and no collapse
+        return bool(event["target_rank"] > LOST * rank) and 100 * _apart(event["output"]) < _wanted(event)
     # Labels may need no more directions; without any, what goes in must have lost its own as well.
     return not event["supervised"] and event["hidden"]["effective_rank"] < 2
 
