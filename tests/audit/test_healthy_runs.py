@@ -117,6 +117,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     },
     "one rare batch": {"norm": changed(noise(seed=1), [400], 50)},
     "two rare batches": {"norm": changed(noise(seed=1), [300, 600], 50)},
+    "rare batches that are clipped": {"norm": changed(noise(seed=1), [300, 400, 500], 50)},
     "losses with heavy tails": {"loss": FALLING * noise(spread=0.3)},
     "validation better than training": {"gap": -0.2, "validation": 1 + np.exp(-PROBED / 100)},
     "a tiny validation set": {"validation": 1.2 + 0.01 * np.sin(7.0 * PROBED), "gap": 0.05},
@@ -149,7 +150,10 @@ FAULTY: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "norms that jump": (
         "exploding-gradient",
-        {"norm": changed(noise(seed=1), [300, 400, 500], 50)},
+        {
+            "norm": changed(noise(seed=1), [300, 400, 500], 50),
+            "loss": changed(FALLING * noise(), [at + more for at in (300, 400, 500) for more in (1, 2)], 3),
+        },
         {"trainer.gradient_clip_val": 1.1},
     ),
     "a rate far too low": (
