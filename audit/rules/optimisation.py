@@ -28,7 +28,8 @@ LATE = 200  # steps of a run, the first tenth of which has passed the largest up
 LATE_SHARE = 0.15625  # of the limit of the first steps, for those after them: 0.0125
 UNSETTLED, HALFWAY = 0.625, 0.75  # of both limits, where neither is reached: 0.05 and 0.0094
 SETTLED = 2.5  # times the limit of the first steps, where later ones stay below 0.0094: 0.2
-PLAIN = ("SGD", "ASGD", "LBFGS", "Rprop")
+PLAIN = ("SGD", "ASGD", "Rprop")
+UNJUDGED = ("Adagrad", "LBFGS")  # whose first steps are long by design, or as long as a search finds best
 LOOSE = 1.25  # times the limit, for those
 
 
@@ -217,7 +218,7 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         AdamW with a learning rate of 0.1.
 
     Known limits:
-        The update is estimated from up to 4,096 elements of each matrix. Adagrad is not judged.
+        The update is estimated from up to 4,096 elements of each matrix. Adagrad and LBFGS are not judged.
 
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
@@ -228,8 +229,8 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
         raise CannotTellError("fewer than five samples of the update ratio")
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
-    if case.setting("optimizer.name") == "Adagrad":
-        return None  # its first steps are long by design, and shrink by themselves
+    if case.setting("optimizer.name") in UNJUDGED:
+        return None
     if loose:
         return _beyond(early, "the first 50 steps", LOOSE * threshold)
     if case.steps < LATE or "Adam" not in str(case.setting("optimizer.name")):
