@@ -173,7 +173,7 @@ NEGATIVES: tuple[Negative, ...] = (
              common={"data": "digits", "activation": "relu", "dropout": 0.0}),
     Negative(name="by-heart", on={"mlp": ("adam", "momentum")}, arrange=by_heart,
              common={"data": "digits", "schedule": "constant"}),
-    Negative(name="imbalanced-but-learned", on={"mlp": ("adam", "momentum")}, arrange=imbalanced_but_learned,
+    Negative(name="imbalanced-but-learned", on={"mlp": ("adam",)}, arrange=imbalanced_but_learned,
              common={"data": "digits", "schedule": "constant", "dropout": 0.0}),
     Negative(name="distillation", on={"mlp": ("adam", "momentum")}, arrange=distillation, common={"data": "digits"}),
     Negative(name="entropy-bonus", on={"mlp": ("adam", "momentum")}, arrange=entropy_bonus),
