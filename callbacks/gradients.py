@@ -175,13 +175,15 @@ class GradientMonitor(Monitor):
 
     def _sample_weights(self, key: Key, named: list[tuple[str, Any]]) -> None:
         matrices = [(name, p.detach()) for name, p in named if p.ndim >= 2]
-        held = any(before.key[1] == key[1] for before in self._before)  # LBFGS calls its closure again
-        if matrices and not held:
-            layers = Layers.around(name for name, _ in matrices)
-            parameters = [p for _, p in matrices]
-            values = [some(p, SAMPLED).clone() for p in parameters]
-            self._before.append(_Before(key, layers, parameters, values))
-            self._rounding.before(key[1], [p for _, p in named if p.ndim >= 2], values)
+        if not matrices:
+            return
+        layers = Layers.around(name for name, _ in matrices)
+        if any(before.key[1] == key[1] and before.layers.names == layers.names for before in self._before):
+            return  # LBFGS calls its closure again, from places in between
+        parameters = [p for _, p in matrices]
+        values = [some(p, SAMPLED).clone() for p in parameters]
+        self._before.append(_Before(key, layers, parameters, values))
+        self._rounding.before(key[1], [p for _, p in named if p.ndim >= 2], values)
 
     @guarded
     def _compare(self, trainer: Trainer) -> None:

@@ -90,7 +90,7 @@ class LastLayer(TorchFunctionMode):
             given, out, convolved = self._last
             self.passed.hidden = rows_of(given, convolved=convolved)
             self.passed.output = rows_of(out, convolved=convolved)
-            self.passed.dense = convolved and out.ndim > 2 and out[0, 0].numel() > 1
+            self.passed.dense = convolved and out.shape[2:].numel() > 1
             self._last = None
             if self.passed.predicted is None and out.ndim == 2 and len(out) == self._size:
                 self.passed.predicted = out.detach()  # a loss that is written out is not seen
