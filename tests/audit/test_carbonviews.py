@@ -211,6 +211,7 @@ AUDIT = material.audit_of(FULL).model_dump()
 PLACES = [place for place in texts(AUDIT) if place[0] == "metrics" and place[-1] not in ("name", "quality", "phase")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_text_changes_the_shape_of_the_section(payload: str) -> None:
     hostile, harmless = changed(AUDIT, PLACES, payload), changed(AUDIT, PLACES, HARMLESS)
@@ -218,6 +219,7 @@ def test_no_text_changes_the_shape_of_the_section(payload: str) -> None:
     assert blocks(render_markdown(hostile, FULL)) == blocks(render_markdown(harmless, FULL))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_event_changes_the_shape_of_the_section(payload: str) -> None:
     def told(text: str) -> tuple[Shape, list[str]]:

@@ -159,6 +159,7 @@ def test_an_unexpected_exception_is_three(
     assert "unexpected ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_gate_imports_nothing_heavy(tmp_path: Path, policy: Path) -> None:
     folder = judged_run(tmp_path / "run")
     code = (

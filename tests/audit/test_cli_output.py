@@ -92,6 +92,7 @@ def _harmless(text: str) -> None:
     assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", FORMATS)
 @pytest.mark.parametrize("damaged", [False, True])
 def test_hostile_text_in_run_metrics_and_policy_does_not_act(release: Release, shape: str, damaged: bool) -> None:

@@ -260,6 +260,7 @@ def _two(*metrics: Any, **second: Any) -> list[Audit]:
     return [audit(1, metrics[0]), audit(2, metrics[-1], **second)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("audits", "told"),
     [

@@ -63,6 +63,7 @@ def test_what_would_tell_is_more_than_there_is(seen: Seen, tolerance: float) -> 
         assert seen.n < needed <= MOST + 1
 
 
+@pytest.mark.slow
 @calm
 @given(differences(), tolerances)
 def test_so_many_would_bring_the_bound_below_the_tolerance(seen: Seen, tolerance: float) -> None:
@@ -73,6 +74,7 @@ def test_so_many_would_bring_the_bound_below_the_tolerance(seen: Seen, tolerance
     assert seen.value + shorter <= tolerance * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @calm
 @given(differences(), tolerances, tolerances)
 def test_a_larger_tolerance_takes_no_more(seen: Seen, one: float, other: float) -> None:

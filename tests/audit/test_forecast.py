@@ -206,6 +206,7 @@ def test_areas_are_those_of_the_annealing_law() -> None:
     assert found2 == pytest.approx(s2[[999, 2999, 3999]], rel=5e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_across_a_decay_the_stretched_schedule_is_forecast() -> None:
     held = []
     schedule, s1, s2 = decayed(END)

@@ -88,6 +88,7 @@ def test_rules_that_judge_no_such_run_clear_nothing(release: Release, tmp_path: 
         assert "no stable rule could judge this run" in done.out
 
 
+@pytest.mark.slow
 def test_the_first_policy_of_such_a_run_holds_what_it_measured(release: Release, tmp_path: Path) -> None:
     folder = release.command("generate", "-m", "own_models:factory", "--adversarial").out.strip()
     assert release.command("init", folder).code == 0

@@ -310,6 +310,7 @@ def asked(draw: st.DrawFn) -> tuple[list[SentencePair], dict[str, float]]:
     return pairs, {text: draw(likelihoods) for one in pairs for text in (one.more, one.less)}
 
 
+@pytest.mark.slow
 @given(asked())
 @settings(max_examples=40, deadline=None)
 def test_swapping_the_sentences_turns_the_share_round(

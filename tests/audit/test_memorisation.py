@@ -257,6 +257,7 @@ def test_a_planted_canary_is_seen_up_to_the_bound() -> None:
     assert canary.secret not in str([total, each]) and canary.secret not in repr(canary)
 
 
+@pytest.mark.slow
 def test_the_place_of_an_unplanted_canary_is_uniform() -> None:
     rng = np.random.default_rng(0)
     found = [

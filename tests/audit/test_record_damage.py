@@ -171,6 +171,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(anything)
 def test_anything_becomes_what_json_can_hold_and_no_more_changes(value: Any) -> None:
     found = plain(value)

@@ -125,6 +125,7 @@ def test_no_field_changes_the_shape(place: Path) -> None:
     assert Shape(hostile).tags == harmless.tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_payload_changes_the_shape(payload: str) -> None:
     harmless = render_html(changed(AUDIT, PLACES, "harmless"), RECORD)
@@ -135,6 +136,7 @@ def test_no_payload_changes_the_shape(payload: str) -> None:
     assert len(hostile) < 2_000_000
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec=None, exclude_categories=()), min_size=1, max_size=40))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_changes_the_shape(text: str) -> None:
@@ -196,6 +198,7 @@ def blocks(markdown: str) -> list[str]:
     return [kind for kind in kinds if kind != "text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_no_payload_changes_the_markdown(payload: str) -> None:
     hostile = render_markdown(changed(AUDIT, PLACES, payload))
@@ -370,6 +373,7 @@ def test_thousands_of_rows_are_cut_and_counted() -> None:
     assert "340 more findings in audit.json" in page
 
 
+@pytest.mark.slow
 def test_rendering_imports_neither_torch_nor_lightning() -> None:
     code = "import sys, groundwire.audit.report; print({'torch', 'lightning', 'scipy'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -191,6 +191,7 @@ def test_a_run_that_is_much_too_bad_stands_above(fitted: Fit) -> None:
     assert found.times_compute.value == pytest.approx(float(compute_ratio(fitted.law, n, d)))
 
 
+@pytest.mark.slow
 def test_a_fitted_run_is_judged_by_the_resamples_without_it(fitted: Fit) -> None:
     points = listed(fitted.points)
     bad = [*points[:-1], Point(name="bad", parameters=1e9, tokens=2e10, loss=4.0)]

@@ -43,6 +43,7 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
+@pytest.mark.slow
 def test_a_table_gives_a_law_with_intervals(release: Release) -> None:
     path = table(Path("points.csv"))
     done = release.command(
@@ -102,6 +103,7 @@ def test_the_default_budget_is_that_of_the_largest_run(release: Release) -> None
     assert best["times_largest"] == 1.0
 
 
+@pytest.mark.slow
 def test_runs_are_fitted_and_each_is_held_against_the_others(release: Release, tmp_path: Path) -> None:
     runs = ladder(tmp_path)
     done = release.command("scaling", *runs, "--bootstrap", 100, "--format", "json")

@@ -71,6 +71,7 @@ def test_the_mean_of_zeros_and_ones_has_the_interval_of_a_proportion(events: int
     assert mean_interval(values) == pytest.approx(proportion_interval(events, n), abs=0.01)
 
 
+@pytest.mark.slow
 def test_many_values_have_about_the_interval_of_student() -> None:
     values = np.random.default_rng(0).beta(2, 5, 2000)
     expected = stats.ttest_1samp(values, 0).confidence_interval()
@@ -138,6 +139,7 @@ def test_the_weighted_difference_covers() -> None:
     assert covered / 1000 == pytest.approx(0.95, abs=0.025)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 3, 4, 6])
 def test_a_difference_of_few_skewed_values_covers(number: int) -> None:
     rng, covered = np.random.default_rng(number), 0

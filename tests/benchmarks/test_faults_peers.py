@@ -158,6 +158,7 @@ def trained(name: str, *callbacks: Any) -> tuple[dict[str, torch.Tensor], torch.
     return plan.module.state_dict(), torch.get_rng_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dead-units-cnn-1", "healthy-gan-adam-1", "clip-saturation-lstm-1"])
 def test_observing_changes_neither_weights_nor_random_numbers(name: str) -> None:
     recorder = PeerRecorder()

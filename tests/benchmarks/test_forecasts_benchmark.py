@@ -53,6 +53,7 @@ def test_annealing_lowers_the_loss_by_what_is_planted(shape: object, multi: obje
     assert plain == pytest.approx(1.5)
 
 
+@pytest.mark.slow
 def test_a_forecast_of_the_law_itself_holds_and_of_a_changed_rate_is_not_compared() -> None:
     exact = during(NAMED["power law, no noise"].run(3), 0.5)
     assert exact.held
@@ -64,6 +65,7 @@ def test_a_forecast_of_the_law_itself_holds_and_of_a_changed_rate_is_not_compare
     assert any(one.held for one in told if not one.refused)
 
 
+@pytest.mark.slow
 def test_a_run_that_turns_after_the_forecast_is_not_held() -> None:
     found = [during(NAMED["sudden fall at 30 to 45 %"].run(repeat), 0.25) for repeat in range(12)]
     assert any(not one.refused and not one.held for one in found)

@@ -26,6 +26,7 @@ def test_texts_have_16_to_512_tokens_in_random_order(lengths: str) -> None:
     assert middle == pytest.approx(264 if lengths == "uniform" else 90, abs=3)
 
 
+@pytest.mark.slow
 def test_a_row_has_rates_ratios_and_a_difference_of_nothing(tmp_path: Path) -> None:
     words = scorers.made_up_words(100)
     with warnings.catch_warnings():

@@ -201,6 +201,7 @@ def test_a_module_that_compiles_itself_is_left_alone(tmp_path: Path) -> None:
     assert "compiled" in monitor.off
 
 
+@pytest.mark.slow
 def test_a_compiled_function_is_not_compiled_again_for_the_observer(tmp_path: Path) -> None:
     def breaks_and_frames(monitor: ActivationMonitor | None) -> tuple[int, int]:
         torch._dynamo.reset()

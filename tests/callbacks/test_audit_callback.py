@@ -66,6 +66,7 @@ def test_the_folder_lies_beside_the_logger(tmp_path: Path) -> None:
     assert Path(callback.folder or "").parent == Path(logger.log_dir) / "groundwire"
 
 
+@pytest.mark.slow
 def test_series_are_the_values_that_the_run_had(tmp_path: Path) -> None:
     seen: list[float] = []
 
@@ -146,6 +147,7 @@ def test_several_monitors_share_one_record(tmp_path: Path) -> None:
     assert "carbon.energy_kwh" not in metrics
 
 
+@pytest.mark.slow
 def test_a_second_fit_is_a_new_run_with_a_parent(tmp_path: Path) -> None:
     callback = AuditCallback()
     runner, module = trainer(tmp_path, callback), Classifier()
@@ -159,6 +161,7 @@ def test_a_second_fit_is_a_new_run_with_a_parent(tmp_path: Path) -> None:
     assert second["steps"] == 60
 
 
+@pytest.mark.slow
 def test_checkpoints_are_bound_to_the_metrics_of_their_weights(tmp_path: Path) -> None:
     callback = AuditCallback()
     checkpoint = ModelCheckpoint(tmp_path / "kept", save_top_k=-1, save_last=True, filename="{epoch}")
@@ -195,6 +198,7 @@ def test_secrets_among_the_hyperparameters_are_withheld(tmp_path: Path) -> None:
     assert audit_of(callback.folder)["configuration"]["model"]["api_token"] == "(withheld)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -247,6 +251,7 @@ def test_a_full_disk_costs_the_record_and_not_the_training(
     assert sum("No space left on device" in record.message for record in caplog.records) == 1
 
 
+@pytest.mark.slow
 def test_the_report_is_left_out_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     callback = AuditCallback(report=False)
     fit(trainer(tmp_path, callback), Classifier())
@@ -260,6 +265,7 @@ def test_wrong_options_are_named(option: dict[str, Any]) -> None:
         AuditCallback(**option)
 
 
+@pytest.mark.slow
 def test_any_fsspec_url_holds_a_record() -> None:
     callback = AuditCallback(dirpath="memory://bucket/runs")
     fit(trainer(Path("/nonexistent"), callback), Classifier())
@@ -274,6 +280,7 @@ def test_any_fsspec_url_holds_a_record() -> None:
     assert digest_ok
 
 
+@pytest.mark.slow
 def test_the_audit_is_the_same_when_it_is_judged_again(tmp_path: Path) -> None:
     from groundwire.audit.reporting import make_report
 
@@ -286,6 +293,7 @@ def test_the_audit_is_the_same_when_it_is_judged_again(tmp_path: Path) -> None:
     assert json.dumps(before) == json.dumps(audit_of(callback.folder))
 
 
+@pytest.mark.slow
 def test_a_compiled_module_is_measured(tmp_path: Path) -> None:
     callback = AuditCallback()
     module = Classifier()

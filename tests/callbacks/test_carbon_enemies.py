@@ -247,6 +247,7 @@ class Interrupted(Scripted):
     late = "codecarbon did not stop within 0.7 s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("age_s", "status"), [(0.0, "ran"), (60.0, "error")])
 def test_an_interrupted_meter_that_is_slow_to_stop_keeps_what_it_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, status: str
@@ -298,6 +299,7 @@ def test_two_fits_at_once_and_one_after_the_other_have_a_record_each(tmp_path: P
     assert not threads()
 
 
+@pytest.mark.slow
 def test_totals_are_on_the_disk_a_step_after_a_checkpoint(tmp_path: Path, scripted: type[Scripted]) -> None:
     steps: list[list[int]] = []
 
@@ -428,6 +430,7 @@ def test_a_checkpoint_that_is_resumed_twice_makes_two_runs(tmp_path: Path, scrip
     assert "carbon.lost_energy_kwh" not in totals[1]
 
 
+@pytest.mark.slow
 def test_an_object_store_keeps_the_ledger_and_the_budget(tmp_path: Path, scripted: type[Scripted]) -> None:
     options: dict[str, Any] = {"dirpath": f"memory://{tmp_path.name}", "max_energy_kwh": 11.5, "action": "stop"}
     with pytest.raises(RuntimeError):

@@ -313,6 +313,7 @@ class Writing(Classifier):
         return super().validation_step(batch, batch_idx)
 
 
+@pytest.mark.slow
 def test_the_user_s_logger_and_terminal_see_the_run_s_own_batches_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

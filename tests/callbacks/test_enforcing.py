@@ -26,6 +26,7 @@ def test_a_policy_that_is_met_lets_the_script_end_well(tmp_path: Path, capsys: p
     assert "Policy met" in (Path(audited.folder or "") / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "code", "told"), [(HARD, 1, "1 failed"), (UNKNOWN, 3, "1 unknown")])
 def test_a_policy_that_is_not_met_raises_after_the_report(tmp_path: Path, policy: str, code: int, told: str) -> None:
     audited = callback(tmp_path, policy, enforce=True)
@@ -51,6 +52,7 @@ def test_what_was_not_recorded_is_not_a_pass(tmp_path: Path) -> None:
         fit(trainer(tmp_path, audited, max_epochs=2), Classifier())
 
 
+@pytest.mark.slow
 def test_the_second_of_two_fits_is_judged_by_itself(tmp_path: Path) -> None:
     audited = callback(tmp_path, EASY, enforce=True)
     fit(trainer(tmp_path, audited, max_epochs=2), Classifier())

@@ -50,6 +50,7 @@ def test_a_meter_that_dies_is_an_error_and_not_a_small_bill(tmp_path: Path, monk
     assert "the counter is gone" in metrics_of(audit)["carbon.energy_kwh"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_read_costs_its_digest_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_steps_that_a_scaler_skips_are_skipped_and_not_broken(tmp_path: Path, fu
     assert audit["findings"] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_another_host_gave_up_is_gone_on_with(tmp_path: Path) -> None:
     first = AuditCallback()
     kept = ModelCheckpoint(tmp_path / "kept", filename="last")
@@ -144,6 +146,7 @@ def test_a_run_that_another_host_gave_up_is_gone_on_with(tmp_path: Path) -> None
     assert [attempt.status for attempt in attempts] == [RunStatus.CRASHED, RunStatus.FINISHED]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_saved_after_the_run_still_names_it(tmp_path: Path) -> None:
     first = AuditCallback()
     runner = trainer(tmp_path, first)
@@ -155,6 +158,7 @@ def test_a_checkpoint_saved_after_the_run_still_names_it(tmp_path: Path) -> None
     Audit.model_validate_json(Path(second.folder or "", "audit.json").read_text())
 
 
+@pytest.mark.slow
 def test_an_attempt_goes_on_from_the_attempt_whose_checkpoint_it_loads(tmp_path: Path) -> None:
     from test_resume import Raising
 

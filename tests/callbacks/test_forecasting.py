@@ -44,6 +44,7 @@ def forecasts(folder: str | None) -> list[dict[str, Any]]:
     return Record.open(folder or "").events("forecast")
 
 
+@pytest.mark.slow
 def test_forecasts_are_kept_and_scored(tmp_path: Path) -> None:
     folder = run(tmp_path, Planted(), epochs=30).folder
     made = forecasts(folder)

@@ -41,6 +41,7 @@ def gated(folder: str, **limit: Any) -> Any:
     return decide(load_audit(folder)[0], parse_policy(document, "policy.toml")).limits[0]
 
 
+@pytest.mark.slow
 def test_a_difference_is_measured_judged_and_stored_with_its_proof(tmp_path: Path) -> None:
     audit, folder = run(tmp_path, k=2)
     told, mood = audit["disparities"]

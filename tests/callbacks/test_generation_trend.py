@@ -63,6 +63,7 @@ def test_without_it_the_model_is_asked_once(tmp_path: Path) -> None:
     assert "generation.toxicity_change" not in metrics_of(audit)
 
 
+@pytest.mark.slow
 def test_training_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     def weights(*callbacks: Any) -> dict[str, Tensor]:
         torch.manual_seed(1)
@@ -97,6 +98,7 @@ def test_what_breaks_while_training_is_an_error_and_the_training_goes_on(tmp_pat
     assert record.series("generation.toxicity_probability").step.tolist() == [0, 6]
 
 
+@pytest.mark.slow
 def test_answers_that_get_more_toxic_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, record = run(tmp_path)
     warned = [event for event in record.events("warning") if event["name"] == "toxicity-rising"]

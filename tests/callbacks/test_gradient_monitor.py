@@ -48,6 +48,7 @@ def test_norms_and_updates_are_those_of_the_definition(tmp_path: Path) -> None:
     assert ratio.value == pytest.approx([reference.ratios[step - 1] for step in ratio.step], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nonfinite", ["batch", "locate"])
 def test_a_nan_is_named_with_step_and_layer(tmp_path: Path, nonfinite: Any) -> None:
     class Broken(Classifier):

@@ -91,6 +91,7 @@ class Blind(Returning):
         return super().loss((torch.randn_like(batch[0]), batch[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "blind"), [(Blind, True), (Returning, False), (Classifier, False)])
 def test_exchanged_inputs_show_whether_they_matter(tmp_path: Path, kind: Any, blind: bool) -> None:
     record = recorded(tmp_path, kind(), max_epochs=6)
@@ -228,6 +229,7 @@ def test_a_resumed_run_is_looked_at_again(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(second)).session is None
 
 
+@pytest.mark.slow
 def test_the_audit_looks_at_inputs_and_names_leakage(tmp_path: Path) -> None:
     callback, same = AuditCallback(carbon=None), data(96)
     fit(trainer(tmp_path, callback), Returning(), DataLoader(same, 8, shuffle=True),

@@ -129,6 +129,7 @@ class Tracker:
             self.handler.out(SimpleNamespace(**vars(found(cpu=self.kwh)), **more, **place), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "told"),
     [

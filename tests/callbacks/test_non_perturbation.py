@@ -152,6 +152,7 @@ def _end(folder: Path, module: L.LightningModule, *callbacks: L.Callback) -> dic
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_step_that_fails_when_it_is_asked_again_leaves_no_trace(tmp_path: Path, raises: bool) -> None:
     ends = []

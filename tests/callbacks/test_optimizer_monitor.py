@@ -54,6 +54,7 @@ def test_gradients_that_nobody_clears_are_noticed(tmp_path: Path, accumulate: in
         assert ("missing-zero-grad" in names_of(callback)) == (not clears)
 
 
+@pytest.mark.slow
 def test_parameters_that_no_gradient_reaches_are_named(tmp_path: Path) -> None:
     class Cut(Classifier):
         def __init__(self) -> None:
@@ -71,6 +72,7 @@ def test_parameters_that_no_gradient_reaches_are_named(tmp_path: Path) -> None:
     assert "parameter-never-updated" in names_of(callback)
 
 
+@pytest.mark.slow
 def test_what_clipping_left_is_measured(tmp_path: Path) -> None:
     callback = AuditCallback(carbon=None, overfitting=None)
     fit(trainer(tmp_path, callback, gradient_clip_val=0.01), Classifier())

@@ -210,6 +210,7 @@ def sorted_data() -> TensorDataset:
     return TensorDataset(x[order], y[order])
 
 
+@pytest.mark.slow
 def test_a_loader_in_order_gives_examples_from_all_over(tmp_path: Path) -> None:
     content = sorted_data()
     clean = DataLoader(content, batch_size=8)
@@ -248,6 +249,7 @@ def test_where_examples_cannot_be_picked_that_is_told(tmp_path: Path, clean: Dat
     assert "training probe of the first batches of train_eval_dataloader" in gap_of(monitor)["method"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_an_unshuffled_training_loader_is_told(tmp_path: Path, shuffle: bool) -> None:
     monitor = OverfittingMonitor()

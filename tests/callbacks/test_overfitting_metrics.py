@@ -85,6 +85,7 @@ def test_any_logged_metric_has_a_gap_that_is_positive_where_validation_is_worse(
     assert metrics_of(audit_of(monitor.folder))["overfitting.gap"]["unit"] == "loss"
 
 
+@pytest.mark.slow
 def test_the_direction_that_is_declared_counts(tmp_path: Path) -> None:
     monitor = OverfittingMonitor(metrics={"val_mae": "max"})
     fit(trainer(tmp_path, monitor), Measuring())
@@ -171,6 +172,7 @@ class Many(Classifier):
         return loss if self.returns else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("returns", "every"), [(True, 1), (False, 1), (False, 3)])
 def test_each_further_loader_has_a_row_of_its_own(tmp_path: Path, returns: bool, every: int) -> None:
     monitor, module = OverfittingMonitor(), Many(returns=returns, silent=3)
@@ -215,6 +217,7 @@ class Parts(Each):
         return {"loss": self.loss(batch), "losses": torch.ones(3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "over", "factor"), [(Each, "examples", 1), (Both, "examples", 1),
                                                       (Weighted, "batches", 2), (Parts, "batches", 1)])  # fmt: skip
 def test_the_interval_is_over_examples_where_they_make_up_the_loss(
@@ -266,6 +269,7 @@ def test_few_examples_are_left_to_their_batches(examples: int, over: str) -> Non
     assert spread(whole, few).over == spread(few, whole).over == over
 
 
+@pytest.mark.slow
 def test_the_series_of_prechelt_are_those_of_the_validation_loss(tmp_path: Path) -> None:
     monitor = OverfittingMonitor()
     fit(trainer(tmp_path, monitor, max_epochs=12), Classifier(lr=1.0))

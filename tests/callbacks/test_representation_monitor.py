@@ -106,6 +106,7 @@ class Normed(Classifier):
         )
 
 
+@pytest.mark.slow
 def test_both_modes_of_batch_norm_differ_where_its_statistics_lag(tmp_path: Path) -> None:
     losses = {}
     for momentum in (0.0, 0.1):

@@ -28,6 +28,7 @@ def _first(tmp_path: Path, *, step: int = 30) -> tuple[AuditCallback, str]:
     return callback, str(tmp_path / "kept" / "step=24.ckpt")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_record(tmp_path: Path) -> None:
     first, checkpoint = _first(tmp_path)
     second = AuditCallback()
@@ -42,6 +43,7 @@ def test_a_resumed_run_goes_on_in_the_same_record(tmp_path: Path) -> None:
     assert metrics_of(audit)["carbon.energy_kwh"]["value"] == pytest.approx(2e-6)
 
 
+@pytest.mark.slow
 def test_steps_that_are_trained_again_count_as_the_last_attempt_took_them(tmp_path: Path) -> None:
     first, checkpoint = _first(tmp_path)
     before = Record.open(first.folder or "").series("optimizer.lr")
@@ -63,6 +65,7 @@ def test_a_checkpoint_that_is_resumed_twice_makes_a_second_run(tmp_path: Path) -
     assert run["parent"] == audit_of(first.folder)["run"]["id"]
 
 
+@pytest.mark.slow
 def test_a_moved_run_folder_is_found_below_dirpath(tmp_path: Path) -> None:
     first, checkpoint = _first(tmp_path)
     old = Path(first.folder or "")

@@ -79,6 +79,7 @@ class Talking(Classifier):
         return ["a calm day"] * len(prompts)
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_a_text_at_each_sampling(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -123,6 +123,7 @@ def test_a_loss_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
     assert stopped_at(tmp_path, Scripted([1.0, float("nan"), 1.0, 1.2, 1.2]), EarlyStoppingByGap()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_the_record_notes_it(tmp_path: Path, place: int) -> None:
     audit = AuditCallback()

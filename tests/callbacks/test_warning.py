@@ -126,6 +126,7 @@ def test_wrong_actions_are_named(given: Any) -> None:
         AuditCallback(on_finding=given)
 
 
+@pytest.mark.slow
 def test_a_healthy_run_is_told_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     callback = AuditCallback(carbon=None)
     fit(trainer(tmp_path, callback), Classifier(), loader(512, batch_size=32), loader(64, seed=1))

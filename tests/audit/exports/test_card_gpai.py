@@ -56,6 +56,7 @@ def test_the_range_of_the_training_time(days: int, told: str) -> None:
     assert fields(training(duration_s=days * 86400.0))["Training time, range"].text == told
 
 
+@pytest.mark.slow
 @given(st.floats(1e-12, 1e30))
 def test_two_significant_figures(value: float) -> None:
     text = significant(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from gate_output_material import ANY, UNREAD, every_outcome, met
 from groundwire.audit.verdicts import FORMATS, MANY, exit_code_of_many
 from hypothesis import given, settings
@@ -33,6 +34,7 @@ def test_several_runs_have_one_outcome() -> None:
     assert exit_code_of_many([met()], ["b is no run"]) == exit_code_of_many([]) == 3
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD)
 def test_hostile_text_comes_back_as_it_was(judged: list, unread: list) -> None:

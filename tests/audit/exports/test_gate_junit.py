@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pytest
 from gate_output_material import ANY, UNREAD, audit, broken, every_outcome, failed, met, verdict
 from groundwire.audit.verdicts import FORMATS, MANY
 from hypothesis import given, settings
@@ -90,6 +91,7 @@ def test_gitlab_attaches_no_file_for_a_name() -> None:
     assert "[[ATTACHMENT" not in text
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD)
 def test_hostile_text_is_valid_xml_with_one_case_a_limit(judged: list, unread: list) -> None:

@@ -86,6 +86,7 @@ def test_a_run_that_could_not_be_read_is_named() -> None:
     assert "`GATE: UNKNOWN (2 runs, 1 unknown)`" in text
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD)
 def test_hostile_text_makes_no_markup_no_mention_and_no_cell(judged: list, unread: list) -> None:

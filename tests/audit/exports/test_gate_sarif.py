@@ -157,6 +157,7 @@ def test_paths_are_relative_to_the_checkout(tmp_path: Path, monkeypatch: pytest.
     assert policy_path("a\0b") == "a\0b"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD)
 def test_hostile_text_is_valid(judged: list, unread: list) -> None:

@@ -139,6 +139,7 @@ def test_wide_characters_take_two_columns() -> None:
     assert sum("日" in line for line in shown) >= 2
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(judged=ANY, unread=UNREAD, width=st.integers(1, 200))
 def test_hostile_text_stays_within_its_lines_and_acts_on_nothing(judged: list, unread: list, width: int) -> None:

@@ -240,6 +240,7 @@ def test_paths_that_are_no_files(tmp_path: Path, read: Callable[[str], Any]) -> 
             read(str(path))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(content=st.binary(max_size=200), name=st.sampled_from(["f.csv", "f.jsonl", "f.txt"]))
 def test_any_file_is_read_or_refused_in_a_sentence(save: Save, content: bytes, name: str) -> None:

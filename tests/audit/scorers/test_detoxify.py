@@ -135,6 +135,7 @@ def test_a_megabyte_is_read_in_batches_of_bounded_size(
     assert max(rows * columns for rows, columns in shapes) <= classifier_module.BUDGET_CPU
 
 
+@pytest.mark.slow
 def test_batches_keep_to_their_budget_and_little_is_padding(restless: Any, shapes: list[tuple[int, ...]]) -> None:
     texts = _mixed(restless.tokenizer, 300)
     ours = DetoxifyToxicity(restless)

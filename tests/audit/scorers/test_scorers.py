@@ -81,6 +81,7 @@ def test_warnings_of_a_scorer_are_muted_and_the_filters_put_back() -> None:
     assert warnings.filters == before
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_text_becomes_well_formed_and_only_where_it_is_not(text: str) -> None:
     clean = well_formed(text)

@@ -57,6 +57,7 @@ def test_order_does_not_matter(values: Values) -> None:
     assert compare_groups(turned) == compare_groups(values)
 
 
+@pytest.mark.slow
 @given(tables(), st.sampled_from([-1.0, 0.25, 3.0]))
 @quick
 def test_what_is_added_to_all_changes_nothing(values: Values, more: float) -> None:
@@ -79,6 +80,7 @@ def test_two_groups_that_change_places_change_signs(values: Values) -> None:
     assert (-turned.high, -turned.low) == pytest.approx((found.low, found.high), abs=0.1)  # drawn anew
 
 
+@pytest.mark.slow
 @given(tables())
 @quick
 def test_what_a_comparison_says_is_possible(values: Values) -> None:
@@ -96,6 +98,7 @@ def test_what_a_comparison_says_is_possible(values: Values) -> None:
         assert found.p == pytest.approx(found.pairs[0].p, abs=0.15)  # the same test, drawn twice
 
 
+@pytest.mark.slow
 @given(tables(), st.floats(0.5, 0.99))
 @quick
 def test_bounds_for_all_pairs_at_once_are_wider(values: Values, confidence: float) -> None:
@@ -107,6 +110,7 @@ def test_bounds_for_all_pairs_at_once_are_wider(values: Values, confidence: floa
         assert joint[1] >= own[1] - 1e-12
 
 
+@pytest.mark.slow
 @given(st.lists(shares, min_size=2, max_size=20), st.integers(2, 4), st.booleans())
 @quick
 def test_groups_that_are_alike_do_not_differ(sample: list[float], groups: int, paired: bool) -> None:

@@ -94,6 +94,7 @@ def test_pickles_that_would_bring_a_reader_down_are_refused_at_once(checkpoint: 
     refusal(repickled(checkpoint, lambda _: opcodes))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_a_changed_pickle_is_refused_or_read_and_nothing_else(checkpoint: Path, place: int, byte: int) -> None:

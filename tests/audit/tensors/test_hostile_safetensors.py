@@ -73,6 +73,7 @@ def test_a_header_that_is_no_header_is_refused(tmp_path: Path, header: bytes) ->
     assert refusal(safetensors_of(tmp_path / "a", header))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 10**6), place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_damage_is_refused_and_nothing_else_happens(tmp_path: Path, cut: int, place: int, byte: int) -> None:
