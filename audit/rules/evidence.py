@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..model import Evidence, Mitigation
 from ..record import Series
 from .case import Case, nice, sampled_columns, smooth
-from .declaration import Fault
+from .declaration import CannotTellError, Fault
 
 HEALTHY_RATIO = 1e-3  # update over weight
 HEALTHY_START = 4e-3  # the same in the first 50 steps: what healthy runs of benchmarks/faults have
@@ -100,6 +100,22 @@ def at(series: Series, place: int, limit: float) -> Evidence:
         limit=limit,
         unit=series.unit,
     )
+
+
+def trained(case: Case, *layers: str) -> bool:
+    """Return whether gradients reach all these layers, as far as that was recorded: others are as they came."""
+    reached = case.columns("gradient.layer_norm")
+    return not reached or set(layers) <= set(reached)
+
+
+def refuse_search(case: Case) -> None:
+    """Leave unjudged how long steps are that a search along lines has chosen.
+
+    Raises:
+        CannotTellError: The optimizer is LBFGS.
+    """
+    if case.setting("optimizer.name") == "LBFGS":
+        raise CannotTellError("LBFGS steps as far as it finds best, and not at all where it sees no way down")
 
 
 def names(layers: list[str]) -> str:

@@ -19,6 +19,7 @@ from .evidence import (
     overall_ratio,
     rate_for_calm_steps,
     rate_for_healthy_updates,
+    refuse_search,
     stuck,
 )
 
@@ -29,7 +30,6 @@ LATE_SHARE = 0.15625  # of the limit of the first steps, for those after them: 0
 UNSETTLED, HALFWAY = 0.625, 0.75  # of both limits, where neither is reached: 0.05 and 0.0094
 SETTLED = 2.5  # times the limit of the first steps, where later ones stay below 0.0094: 0.2
 PLAIN = ("SGD", "ASGD", "Rprop")
-UNJUDGED = ("Adagrad", "LBFGS")  # whose first steps are long by design, or as long as a search finds best
 LOOSE = 1.25  # times the limit, for those
 
 
@@ -223,14 +223,15 @@ def updates_too_large(case: Case, threshold: float) -> Fault | None:
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates; the limits are those of benchmarks/faults.
     """
+    refuse_search(case)
+    if case.setting("optimizer.name") == "Adagrad":
+        raise CannotTellError("the first steps of Adagrad are long by design, and shrink by themselves")
     early = early_medians(case)
     later = late_medians(case)
     if not early and not later:
         raise CannotTellError("fewer than five samples of the update ratio")
     frozen = (case.number("model.trainable_parameters") or 0) < 0.5 * (case.number("model.parameters") or 0)
     loose = frozen or case.setting("optimizer.name") in PLAIN
-    if case.setting("optimizer.name") in UNJUDGED:
-        return None
     if loose:
         return _beyond(early, "the first 50 steps", LOOSE * threshold)
     if case.steps < LATE or "Adam" not in str(case.setting("optimizer.name")):
@@ -305,8 +306,7 @@ def updates_too_small(case: Case, threshold: float) -> Fault | None:
     References:
         CS231n, Neural Networks part 3, ratio of weights to updates.
     """
-    if case.setting("optimizer.name") == "LBFGS":
-        raise CannotTellError("LBFGS leaves the weights as they are where it sees no way down")
+    refuse_search(case)
     rate = case.series("optimizer.lr")
     fast = rate.step[rate.value >= 0.5 * rate.value.max()] if len(rate) else None
     medians = late_medians(case, fast)

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from ..model import Evidence, Mitigation, Severity
-from .case import Case, sampled_columns
+from .case import Case
 from .declaration import Fault, rule
-from .evidence import NAMED, names
+from .evidence import NAMED, names, trained
 
 
 def _first_step(case: Case) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
     What it detects:
         In the first step a layer's output spreads over the examples more than `threshold` times as far as its
         input; or two successive layers before the last less than one `threshold`th each, with nothing between that
-        makes up for it; or the first
-        cross-entropy is more than twice that of guessing (ln of the classes) and a nat above it.
+        makes up for it; or the first cross-entropy is more than twice that of guessing (ln of the classes) and a nat
+        above it.
 
     Why it matters:
         Steps are spent on undoing the initialisation, activations saturate, and deep networks do not start.
@@ -119,8 +119,7 @@ def bad_init_scale(case: Case, threshold: float) -> Fault | None:
         Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
     """
     seen = _first_step(case)
-    trained = set(sampled_columns(case, "gradient.layer_norm"))  # a frozen layer is as it was trained elsewhere
-    layers = [layer for layer in seen["layers"] if not trained or layer["name"] in trained]
+    layers = [layer for layer in seen["layers"] if trained(case, layer["name"])]
     gains = [(layer["name"], _gain(layer)) for layer in layers]
     loud = [(name, gain) for name, gain in gains if gain > threshold]
     dying = [
@@ -217,8 +216,7 @@ def no_nonlinearity(case: Case, threshold: float) -> Fault | None:
     References:
         Goodfellow, Bengio, Courville 2016, Deep Learning, section 6.1.
     """
-    trained = set(sampled_columns(case, "gradient.layer_norm"))
-    chains = [pair for pair in _first_step(case)["chains"] if not trained or trained.issuperset(pair)]
+    chains = [pair for pair in _first_step(case)["chains"] if trained(case, *pair)]
     if len(chains) <= threshold:
         return None
     pairs = [f"{first} and {second}" for first, second in chains]

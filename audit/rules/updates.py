@@ -12,7 +12,7 @@ from ..model import Evidence, Mitigation, Scalar, Severity
 from ..record import Series
 from .case import Case, Floats, nice
 from .declaration import CannotTellError, Fault, rule
-from .evidence import HEALTHY_RATIO, HEALTHY_START, at, overall_ratio
+from .evidence import HEALTHY_RATIO, HEALTHY_START, at, overall_ratio, refuse_search
 
 FEWEST = 5  # samples in a row
 WINDOWS = 2  # of fifty steps
@@ -76,8 +76,7 @@ def no_op_step(case: Case, threshold: float) -> Fault | None:
     References:
         TrainCheck (Jiang et al. 2025), on silent training errors.
     """
-    if case.setting("optimizer.name") == "LBFGS":
-        raise CannotTellError("LBFGS leaves the weights as they are where it sees no way down")
+    refuse_search(case)
     moved = case.series("optimizer.moved_share")
     skipped = [event["step"] for kind in ("skipped_step", "skipped_batch") for event in case.events(kind)]
     known = np.isfinite(moved.value) & ~np.isin(moved.step, skipped)
